@@ -1,0 +1,1 @@
+"""Docker references turned into runnable Apptainer command lines."""

@@ -1,0 +1,1 @@
+"""The OnE portal: App specs in, approved Slurm jobs out, models with their lineage."""

@@ -1,0 +1,1 @@
+"""Resolved spec and request -> plan input, container command lines, batch scripts."""

@@ -1,0 +1,1 @@
+"""The loops that move workloads: images, submission, watching, saving."""

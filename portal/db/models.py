@@ -1,0 +1,325 @@
+"""The tables: users, Apps, workloads with their attempts and Slurm jobs, images, tests, models, events, audit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import types as sql_types
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+JsonObject = dict[str, Any]
+JsonColumn = JSON().with_variant(JSONB(), "postgresql")
+
+
+class UtcDateTime(sql_types.TypeDecorator[datetime]):
+    """Aware datetimes in UTC on every database (SQLite forgets the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive values; store UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"naive datetime: {value!r}")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def now() -> datetime:
+    """The present moment in UTC; the one clock of every row."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraint names are fixed so that migrations are the same on SQLite and PostgreSQL."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's documented hook
+        datetime: UtcDateTime,
+        JsonObject: JsonColumn,
+        list[str]: JsonColumn,
+        list[int]: JsonColumn,
+    }
+
+
+class User(Base):
+    """A person or service account; `unix_user` and `slurm_account` say whom its jobs run as (None: cannot submit)."""
+
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(64), unique=True)
+    display_name: Mapped[str] = mapped_column(String(128))
+    email: Mapped[str] = mapped_column(String(254), default="")
+    role: Mapped[str] = mapped_column(String(16))
+    active: Mapped[bool] = mapped_column(default=True)
+    unix_user: Mapped[str | None] = mapped_column(String(64), unique=True)
+    slurm_account: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Token(Base):
+    """An API token; only the SHA-256 of its value is kept."""
+
+    __tablename__ = "tokens"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    name: Mapped[str] = mapped_column(String(64))
+    prefix: Mapped[str] = mapped_column(String(16))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None] = mapped_column()
+    last_used_at: Mapped[datetime | None] = mapped_column()
+    revoked_at: Mapped[datetime | None] = mapped_column()
+    user: Mapped[User] = relationship(lazy="joined")
+
+
+class App(Base):
+    """An App; its content lives in immutable versions."""
+
+    __tablename__ = "apps"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    visibility: Mapped[str] = mapped_column(String(16), default="lab")
+    share_logs: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    archived_at: Mapped[datetime | None] = mapped_column()
+    owner: Mapped[User] = relationship(lazy="joined")
+
+
+class AppVersion(Base):
+    """One immutable version of an App: the spec as it was given and the hash of its content."""
+
+    __tablename__ = "app_versions"
+    __table_args__ = (UniqueConstraint("app_id", "version"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"))
+    version: Mapped[str] = mapped_column(String(64))
+    spec: Mapped[JsonObject] = mapped_column()
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    app: Mapped[App] = relationship(lazy="joined")
+
+
+class Workload(Base):
+    """One request on the road. `spec` is what was asked (overrides applied), `resolved` what runs (digests pinned, hashed)."""
+
+    __tablename__ = "workloads"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "idempotency_key"),
+        Index("ix_workloads_state_submitted_at", "state", "submitted_at"),
+    )
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    kind: Mapped[str] = mapped_column(String(16))
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"), index=True)
+    app_version: Mapped[str] = mapped_column(String(64))
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    state: Mapped[str] = mapped_column(String(24))
+    phase: Mapped[str] = mapped_column(String(24), default="")
+    unknown_since: Mapped[datetime | None] = mapped_column()
+    needs_approval: Mapped[bool] = mapped_column(default=False)
+    approval_reasons: Mapped[list[str]] = mapped_column(default=list)
+    decision: Mapped[str] = mapped_column(String(16), default="awaiting")
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    decided_at: Mapped[datetime | None] = mapped_column()
+    reject_reason: Mapped[str] = mapped_column(Text, default="")
+    approved_hash: Mapped[str | None] = mapped_column(String(64))
+    spec: Mapped[JsonObject] = mapped_column()
+    resolved: Mapped[JsonObject | None] = mapped_column()
+    spec_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+    options: Mapped[JsonObject] = mapped_column(default=dict)
+    time_limit_min: Mapped[int] = mapped_column()
+    priority: Mapped[str] = mapped_column(String(8), default="normal")
+    queue_rank: Mapped[int] = mapped_column(BigInteger, default=0)
+    held: Mapped[bool] = mapped_column(default=False)
+    test_id: Mapped[int | None] = mapped_column(ForeignKey("loop_tests.id", use_alter=True))
+    note: Mapped[str] = mapped_column(Text, default="")
+    idempotency_key: Mapped[str | None] = mapped_column(String(128))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column()
+    cancel_requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    cancel_reason: Mapped[str] = mapped_column(Text, default="")
+    failure: Mapped[JsonObject | None] = mapped_column()
+    submitted_at: Mapped[datetime] = mapped_column(default=now)
+    queued_at: Mapped[datetime | None] = mapped_column()
+    started_at: Mapped[datetime | None] = mapped_column()
+    ended_at: Mapped[datetime | None] = mapped_column()
+    owner: Mapped[User] = relationship(lazy="joined", foreign_keys=[owner_id])
+    app: Mapped[App] = relationship(lazy="joined")
+    test: Mapped[LoopTest | None] = relationship(foreign_keys=[test_id], lazy="joined")
+    attempts: Mapped[list[Attempt]] = relationship(
+        back_populates="workload", order_by="Attempt.number", lazy="selectin"
+    )
+
+
+class LoopTest(Base):
+    """A minimal run test of one spec hash; `run_id` is the workload of kind test that produced it."""
+
+    __tablename__ = "loop_tests"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    spec_hash: Mapped[str] = mapped_column(String(64), index=True)
+    requested_for_id: Mapped[str | None] = mapped_column(ForeignKey("workloads.id"), index=True)
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("workloads.id"), unique=True)
+    status: Mapped[str] = mapped_column(String(16), default="running")
+    episodes: Mapped[int | None] = mapped_column()
+    size: Mapped[JsonObject] = mapped_column(default=dict)
+    results: Mapped[JsonObject | None] = mapped_column()
+    executed_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    executed_at: Mapped[datetime | None] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    executed_by: Mapped[User] = relationship(lazy="joined")
+
+
+class Attempt(Base):
+    """One try of a workload: a run directory, the plan made at hand-over, and its Slurm jobs."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (UniqueConstraint("workload_id", "number"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    workload_id: Mapped[str] = mapped_column(ForeignKey("workloads.id"))
+    number: Mapped[int] = mapped_column()
+    run_dir: Mapped[str] = mapped_column(String(512))
+    plan: Mapped[JsonObject] = mapped_column()
+    outcome: Mapped[str] = mapped_column(String(24), default="")
+    report: Mapped[JsonObject | None] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None] = mapped_column()
+    ended_at: Mapped[datetime | None] = mapped_column()
+    workload: Mapped[Workload] = relationship(back_populates="attempts")
+    jobs: Mapped[list[SlurmJob]] = relationship(
+        back_populates="attempt", order_by="SlurmJob.job_index", lazy="selectin"
+    )
+
+
+class SlurmJob(Base):
+    """One Slurm job of an attempt, written as an intent (with its nonce) before it is submitted."""
+
+    __tablename__ = "slurm_jobs"
+    __table_args__ = (UniqueConstraint("attempt_id", "job_index"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"))
+    job_index: Mapped[int] = mapped_column()
+    nonce: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    after_jobs: Mapped[list[int]] = mapped_column()
+    status: Mapped[str] = mapped_column(String(24), default="intent")
+    leader_id: Mapped[int | None] = mapped_column(index=True)
+    component_ids: Mapped[list[int]] = mapped_column(default=list)
+    state: Mapped[str] = mapped_column(String(24), default="")
+    reason: Mapped[str] = mapped_column(String(200), default="")
+    estimated_start: Mapped[datetime | None] = mapped_column()
+    applied_qos: Mapped[str] = mapped_column(String(64), default="")
+    applied_nice: Mapped[int | None] = mapped_column(BigInteger)
+    slurm_priority: Mapped[int | None] = mapped_column(BigInteger)
+    changed_outside_at: Mapped[datetime | None] = mapped_column()
+    accounting: Mapped[JsonObject | None] = mapped_column()
+    submitted_at: Mapped[datetime | None] = mapped_column()
+    started_at: Mapped[datetime | None] = mapped_column()
+    ended_at: Mapped[datetime | None] = mapped_column()
+    attempt: Mapped[Attempt] = relationship(back_populates="jobs")
+
+
+class Image(Base):
+    """One image by digest and its conversion to a SIF."""
+
+    __tablename__ = "images"
+    digest: Mapped[str] = mapped_column(String(80), primary_key=True)
+    reference: Mapped[str] = mapped_column(String(512))
+    state: Mapped[str] = mapped_column(String(16), default="wanted")
+    progress: Mapped[str] = mapped_column(String(200), default="")
+    error: Mapped[str] = mapped_column(Text, default="")
+    sif_path: Mapped[str | None] = mapped_column(String(512))
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    config: Mapped[JsonObject | None] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    converted_at: Mapped[datetime | None] = mapped_column()
+    used_at: Mapped[datetime | None] = mapped_column()
+
+
+class Model(Base):
+    """One stored model version of an App; files and lineage are in its manifest."""
+
+    __tablename__ = "models"
+    __table_args__ = (UniqueConstraint("app_id", "version"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"), index=True)
+    version: Mapped[int] = mapped_column()
+    name: Mapped[str] = mapped_column(String(160))
+    workload_id: Mapped[str] = mapped_column(ForeignKey("workloads.id"), unique=True)
+    state: Mapped[str] = mapped_column(String(16), default="saving")
+    error: Mapped[str] = mapped_column(Text, default="")
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    bucket: Mapped[str] = mapped_column(String(64))
+    prefix: Mapped[str] = mapped_column(String(512))
+    manifest: Mapped[JsonObject | None] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    workload: Mapped[Workload] = relationship(lazy="joined")
+
+
+class Event(Base):
+    """What happened to a workload, in order, from the portal, Slurm or the runner."""
+
+    __tablename__ = "events"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    workload_id: Mapped[str] = mapped_column(ForeignKey("workloads.id"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    source: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(48))
+    text: Mapped[str] = mapped_column(Text, default="")
+    data: Mapped[JsonObject] = mapped_column(default=dict)
+
+
+class Audit(Base):
+    """Who did what to what, when, from where, with which result; never changed. The actor's name stays with the row."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    actor: Mapped[str] = mapped_column(String(80))
+    action: Mapped[str] = mapped_column(String(48), index=True)
+    object_type: Mapped[str] = mapped_column(String(24))
+    object_id: Mapped[str] = mapped_column(String(80), index=True)
+    before: Mapped[JsonObject | None] = mapped_column()
+    after: Mapped[JsonObject | None] = mapped_column()
+    address: Mapped[str] = mapped_column(String(64), default="")
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    result: Mapped[str] = mapped_column(String(16), default="ok")
+    backend: Mapped[str] = mapped_column(Text, default="")
+
+
+class ClusterState(Base):
+    """The newest snapshot of the cluster (one row, id 1), written by the daemon, read by every page and command."""
+
+    __tablename__ = "cluster_state"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime | None] = mapped_column()
+    unreachable_since: Mapped[datetime | None] = mapped_column()
+    snapshot: Mapped[JsonObject | None] = mapped_column()
+    version: Mapped[JsonObject | None] = mapped_column()
+
+
+class DurationSample(Base):
+    """How long a component ran once, for the plan's expected durations (median of earlier runs)."""
+
+    __tablename__ = "duration_samples"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    component_id: Mapped[str] = mapped_column(String(64), index=True)
+    digest: Mapped[str] = mapped_column(String(80))
+    seconds: Mapped[float] = mapped_column()
+    at: Mapped[datetime] = mapped_column(default=now)

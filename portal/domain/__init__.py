@@ -1,0 +1,1 @@
+"""The rules of a workload's life: permissions, lifecycle, approval, convergence; no IO."""

@@ -1,0 +1,1 @@
+"""The only way to read what a user's job wrote."""

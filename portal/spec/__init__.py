@@ -1,0 +1,1 @@
+"""The App spec: models, graph rules, hash and diff; no IO."""

@@ -1,0 +1,1 @@
+"""Specs, models, tests and logs in S3."""

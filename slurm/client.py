@@ -1,0 +1,40 @@
+"""The daemon's view of Slurm: the Protocol that the agent's socket client and the fake both satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from slurm.records import AccountingRow, ClusterVersion, Snapshot
+from slurm.submission import Submission
+
+
+class SlurmClient(Protocol):
+    """Every call raises `SlurmUnreachable` when nothing is known and `SlurmRefused` when the answer is no."""
+
+    async def version(self) -> ClusterVersion:
+        """What is at the other end."""
+
+    async def submit(self, submission: Submission) -> tuple[int, ...]:
+        """Hand a job to Slurm as its owner; returns the numeric ids of all components, the leader's first."""
+
+    async def cancel(self, owner: str, job_id: int, *, graceful: bool = False) -> None:
+        """Cancel the whole job; graceful signals the runner only (it stops the steps and ends the job non-zero)."""
+
+    async def set_priority(self, job_ids: Sequence[int], *, qos: str, nice: int) -> None:
+        """Write QOS and nice on every given component, then read them back; returns only when both hold everywhere."""
+
+    async def hold(self, job_ids: Sequence[int], *, held: bool) -> None:
+        """Hold or release every given component."""
+
+    async def snapshot(self) -> Snapshot:
+        """Nodes, partitions and live jobs of one moment."""
+
+    async def accounting(self, job_ids: Sequence[int]) -> tuple[AccountingRow, ...]:
+        """Accounting rows of the given leaders and all their components; ids that accounting lacks are absent."""
+
+    async def find(self, *, user: str, account: str, name: str) -> tuple[int, ...]:
+        """Leader ids of jobs of this user, account and exact name: live ones, then accounting (for repeatable submission)."""
+
+    async def check_association(self, user: str, account: str) -> str:
+        """ "" when `user` exists on the cluster and may submit to `account`, else what is missing in plain English."""

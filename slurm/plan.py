@@ -1,0 +1,1 @@
+"""Steps with resources and an inventory -> jobs of het groups."""

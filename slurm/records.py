@@ -1,0 +1,138 @@
+"""What Slurm says, as values: nodes, partitions, jobs and accounting rows, the same from every road (native, rest, fake)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """One node. `state` is Slurm's base state in upper case, `flags` its modifiers ("DRAIN", "NOT_RESPONDING", ...).
+
+    `gres` and `gres_used` count by "name:type" ("gpu:A100": 8) or "name" ("shard": 32).
+    """
+
+    name: str
+    state: str
+    flags: frozenset[str]
+    reason: str
+    reason_user: str
+    reason_at: int | None
+    partitions: tuple[str, ...]
+    features: frozenset[str]
+    cpus: int
+    cpus_allocated: int
+    memory_mib: int
+    memory_allocated_mib: int
+    gres: dict[str, int] = field(default_factory=dict)
+    gres_used: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartitionRecord:
+    """One partition. Empty `allow_*` means everybody; `max_time_min` None means unlimited."""
+
+    name: str
+    state: str
+    max_time_min: int | None
+    allow_accounts: frozenset[str]
+    allow_qos: frozenset[str]
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One component of a live job (a plain job is its own leader: `leader_id == job_id`, `het_offset` None).
+
+    Times are epoch seconds, None when unknown or unset. `estimated_start` is Slurm's own backfill guess.
+    """
+
+    job_id: int
+    leader_id: int
+    het_offset: int | None
+    name: str
+    user: str
+    account: str
+    partition: str
+    qos: str
+    nice: int
+    priority: int
+    state: str
+    flags: frozenset[str]
+    reason: str
+    comment: str
+    held: bool
+    submitted_at: int | None
+    eligible_at: int | None
+    started_at: int | None
+    estimated_start: int | None
+    ended_at: int | None
+    time_limit_min: int | None
+    nodes: tuple[str, ...]
+    node_count: int
+    cpus: int
+    memory_mib: int
+    gres: dict[str, int]
+    dependency: str
+    exit_code: int | None
+    signal: int | None
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One step's accounting row. `name` is sacct's StepID text ("12+1.3", "12.batch")."""
+
+    step_id: str
+    name: str
+    state: str
+    exit_code: int | None
+    signal: int | None
+    started_at: int | None
+    ended_at: int | None
+    max_rss_mib: int | None
+
+
+@dataclass(frozen=True)
+class AccountingRow:
+    """One component of a job in accounting, with its steps; a hetjob cancelled while pending has plain rows without "+k"."""
+
+    job_id: int
+    leader_id: int
+    het_offset: int | None
+    name: str
+    user: str
+    account: str
+    qos: str
+    comment: str
+    state: str
+    exit_code: int | None
+    signal: int | None
+    failed_node: str
+    submitted_at: int | None
+    started_at: int | None
+    ended_at: int | None
+    elapsed_s: int
+    alloc_tres: dict[str, int]
+    nodes: tuple[str, ...]
+    steps: tuple[StepRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The whole cluster at one moment (`at`, epoch seconds): one reading serves every page."""
+
+    at: float
+    nodes: tuple[NodeRecord, ...]
+    partitions: tuple[PartitionRecord, ...]
+    jobs: tuple[JobRecord, ...]
+
+
+@dataclass(frozen=True)
+class ClusterVersion:
+    """What answers: Slurm's version ("26.05.5"), the road in use ("native" or "rest") and why, REST version, checks that failed."""
+
+    slurm: str
+    road: str
+    road_reason: str
+    rest: str
+    problems: tuple[str, ...] = ()

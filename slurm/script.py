@@ -1,0 +1,1 @@
+"""Plan -> batch script text."""

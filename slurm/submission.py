@@ -1,0 +1,48 @@
+"""What is handed to Slurm: one batch script with one component a het group, every option written on every component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNSET_DEPENDENCY = ""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One het group as Slurm's submit call wants it.
+
+    `gres` is the tres_per_node text without its "gres/" ("gpu:A100:4", "shard:8") or "" for none; memory in MiB per node.
+    `time_limit_min` and `dependency` are the same on every component (unequal ones leave headless jobs behind).
+    """
+
+    name: str
+    account: str
+    partition: str
+    qos: str
+    nice: int
+    nodes: int
+    cpus: int
+    memory_mib: int
+    gres: str
+    constraint: str
+    time_limit_min: int
+    comment: str
+    wckey: str
+    dependency: str = UNSET_DEPENDENCY
+    hold: bool = False
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One Slurm job (a hetjob when it has several components), submitted as Unix user `owner`.
+
+    `environment` is exactly the job's environment ("PATH=/usr/bin:/bin" at least); `output` is the batch job's own
+    output file, whose folder must exist (a missing one loses the output silently). Never requeued by Slurm.
+    """
+
+    owner: str
+    script: str
+    working_directory: str
+    output: str
+    environment: tuple[str, ...]
+    components: tuple[Component, ...]
