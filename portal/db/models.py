@@ -148,7 +148,6 @@ class Workload(Base):
     priority: Mapped[str] = mapped_column(String(8), default="normal")
     queue_rank: Mapped[int] = mapped_column(BigInteger, default=0)
     held: Mapped[bool] = mapped_column(default=False)
-    test_id: Mapped[int | None] = mapped_column(ForeignKey("loop_tests.id", use_alter=True))
     note: Mapped[str] = mapped_column(Text, default="")
     idempotency_key: Mapped[str | None] = mapped_column(String(128))
     cancel_requested_at: Mapped[datetime | None] = mapped_column()
@@ -161,20 +160,31 @@ class Workload(Base):
     ended_at: Mapped[datetime | None] = mapped_column()
     owner: Mapped[User] = relationship(lazy="joined", foreign_keys=[owner_id])
     app: Mapped[App] = relationship(lazy="joined")
-    test: Mapped[LoopTest | None] = relationship(foreign_keys=[test_id], lazy="joined")
+    tests: Mapped[list[LoopTest]] = relationship(
+        primaryjoin="foreign(LoopTest.spec_hash) == Workload.spec_hash",
+        order_by="LoopTest.id",
+        viewonly=True,
+        lazy="selectin",
+    )
     attempts: Mapped[list[Attempt]] = relationship(
         back_populates="workload", order_by="Attempt.number", lazy="selectin"
     )
 
+    @property
+    def test(self) -> LoopTest | None:
+        """The minimal run test that counts for this request: one of exactly its spec hash, a passed one before the newest."""
+        passed = [test for test in self.tests if test.status == "passed"]
+        return passed[-1] if passed else (self.tests[-1] if self.tests else None)
+
 
 class LoopTest(Base):
-    """A minimal run test of one spec hash; `run_id` is the workload of kind test that produced it."""
+    """A minimal run test of one spec hash, for every request of that hash; `run_id` is the workload that produced it."""
 
     __tablename__ = "loop_tests"
     id: Mapped[int] = mapped_column(primary_key=True)
     spec_hash: Mapped[str] = mapped_column(String(64), index=True)
-    requested_for_id: Mapped[str | None] = mapped_column(ForeignKey("workloads.id"), index=True)
-    run_id: Mapped[str | None] = mapped_column(ForeignKey("workloads.id"), unique=True)
+    requested_for_id: Mapped[str] = mapped_column(ForeignKey("workloads.id"), index=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("workloads.id"), unique=True)
     status: Mapped[str] = mapped_column(String(16), default="running")
     episodes: Mapped[int | None] = mapped_column()
     size: Mapped[JsonObject] = mapped_column(default=dict)

@@ -1,0 +1,75 @@
+"""The database connection: engine, sessions and migrations, the same for SQLite (WAL) and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from portal.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_S = 30
+Sessions = async_sessionmaker[AsyncSession]
+
+
+def engine_for(settings: Settings) -> AsyncEngine:
+    """The engine for the settings' URL; the password comes from its credential file, never from the URL."""
+    url = make_url(settings.database.url)
+    password = settings.database_password.get_secret_value()
+    if password:
+        url = url.set(password=password)
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+        return engine
+    return create_async_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=15, connect_args={"connect_timeout": 10})
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    """Readers beside one writer, foreign keys checked, commits that survive a crash."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions whose objects stay readable after commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def transaction(maker: Sessions) -> AsyncIterator[AsyncSession]:
+    """One unit of work: committed at the end, rolled back whole on any error."""
+    async with maker() as session, session.begin():
+        yield session
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest revision."""
+    engine = engine_for(settings)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration in code: the migrations travel inside the package."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
