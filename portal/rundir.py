@@ -1,1 +1,235 @@
-"""The only way to read what a user's job wrote."""
+"""The only way to read what a user's job wrote: beneath the run folder, no symlinks, regular files of the job's own user, capped.
+
+Everything in a run directory is the user's word: names, sizes and contents may be hostile and may change while they are read.
+Each refusal names the path and the reason. Source for openat2 and its RESOLVE_ flags: man 2 openat2 (Linux 5.6 and later).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_SYS_OPENAT2 = 437
+_RESOLVE = 0x08 | 0x04 | 0x02  # RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_OPEN_FOLDER = _OPEN_FILE | os.O_DIRECTORY
+_CHUNK = 1 << 20
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+class RunDirError(Exception):
+    """A path in a run directory that is absent or refused; `path` is relative to the run directory."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+
+
+class Missing(RunDirError):
+    """Nothing is there (yet)."""
+
+
+class Refused(RunDirError):
+    """Something is there that the portal does not read."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps of one run directory: bytes a file, files and bytes a folder tree, folder depth, bytes of a JSON line."""
+
+    file_bytes: int = 64 << 30
+    tree_files: int = 10_000
+    tree_bytes: int = 256 << 30
+    depth: int = 16
+    line_bytes: int = 64 << 10
+    lines_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A readable file: path relative to the listed folder, size in bytes, change time in nanoseconds."""
+
+    path: str
+    size: int
+    changed_ns: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The readable files of a tree, and what was refused, each with its reason."""
+
+    files: tuple[FoundFile, ...]
+    refused: tuple[RunDirError, ...]
+
+
+class RunDir:
+    """One attempt's folder, `root/relative`, whose files must belong to `uid`."""
+
+    def __init__(self, root: Path, relative: str, uid: int, limits: Limits | None = None) -> None:
+        self._root = root
+        self._relative = relative
+        self._uid = uid
+        self.limits = limits or Limits()
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """The file at `path` for reading. Raises Missing or Refused."""
+        descriptor = self._openat2(path, _OPEN_FILE)
+        try:
+            self._check_file(path, os.fstat(descriptor))
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                yield file
+        finally:
+            os.close(descriptor)
+
+    def size(self, path: str) -> int:
+        """Bytes of the file at `path`. Raises Missing or Refused."""
+        with self.open(path) as file:
+            return os.fstat(file.fileno()).st_size
+
+    def read(self, path: str, offset: int = 0, limit: int = _CHUNK) -> bytes:
+        """At most `limit` bytes from `offset`; empty at the end. Raises Missing or Refused."""
+        with self.open(path) as file:
+            return os.pread(file.fileno(), limit, offset)
+
+    def read_json_lines(self, path: str, offset: int = 0) -> tuple[list[dict[str, Any]], int, int]:
+        """Whole JSON lines from byte `offset`: (objects, lines that are not JSON objects, offset after the last whole line).
+
+        A file that is not there has no lines. Raises Refused.
+        """
+        try:
+            data = self.read(path, offset, self.limits.lines_bytes)
+        except Missing:
+            return [], 0, offset
+        whole, newline, _rest = data.rpartition(b"\n")
+        found: list[dict[str, Any]] = []
+        bad = 0
+        for line in whole.split(b"\n") if newline else []:
+            value = _json_object(line, self.limits.line_bytes)
+            if value is not None:
+                found.append(value)
+            elif line.strip():
+                bad += 1
+        return found, bad, offset + len(whole) + len(newline)
+
+    def copy(self, path: str, target: BinaryIO) -> tuple[int, str]:
+        """Copy a file into `target`: (bytes, sha256). Raises Refused when it changes meanwhile, Missing when it is gone."""
+        digest = hashlib.sha256()
+        with self.open(path) as file:
+            before = os.fstat(file.fileno())
+            left = before.st_size
+            while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+                digest.update(chunk)
+                target.write(chunk)
+                left -= len(chunk)
+            after = os.fstat(file.fileno())
+        if left or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise Refused(path, "changed while it was copied")
+        return before.st_size, digest.hexdigest()
+
+    def tree(self, path: str) -> Listing:
+        """All readable files under the folder `path`; an absent folder has none. Raises Refused for a folder past its caps."""
+        files: list[FoundFile] = []
+        refused: list[RunDirError] = []
+        folders = [(path, 0)]
+        total = 0
+        while folders:
+            folder, depth = folders.pop()
+            for name, info in self._entries(folder, refused):
+                inner = f"{folder}/{name}"
+                if stat.S_ISDIR(info.st_mode) and depth < self.limits.depth:
+                    folders.append((inner, depth + 1))
+                    continue
+                problem = self._file_problem(info)
+                if problem:
+                    refused.append(Refused(inner, problem))
+                    continue
+                total += info.st_size
+                files.append(FoundFile(inner[len(path) + 1 :], info.st_size, info.st_mtime_ns))
+                if len(files) > self.limits.tree_files or total > self.limits.tree_bytes:
+                    raise Refused(path, f"more than {self.limits.tree_files} files or {self.limits.tree_bytes} bytes")
+        return Listing(tuple(sorted(files, key=lambda file: file.path)), tuple(refused))
+
+    def _entries(self, folder: str, refused: list[RunDirError]) -> Iterator[tuple[str, os.stat_result]]:
+        try:
+            descriptor = self._openat2(folder, _OPEN_FOLDER)
+        except Missing:
+            return
+        except Refused as error:
+            refused.append(error)
+            return
+        try:
+            for name in sorted(os.listdir(descriptor)):
+                try:
+                    yield name, os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # removed since it was listed: the same as never there
+        finally:
+            os.close(descriptor)
+
+    def _openat2(self, path: str, flags: int) -> int:
+        if "\0" in path:
+            raise Refused(path, "a NUL byte in the path")
+        root = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            how = _OpenHow(flags, 0, _RESOLVE)
+            name = f"{self._relative}/{path}".encode(errors="surrogateescape")
+            descriptor = _libc.syscall(_SYS_OPENAT2, root, name, ctypes.byref(how), ctypes.sizeof(how))
+            if descriptor >= 0:
+                return int(descriptor)
+            code = ctypes.get_errno()
+        finally:
+            os.close(root)
+        if code in _ABSENT:
+            raise Missing(path, "not there")
+        raise Refused(path, _REASONS.get(code, os.strerror(code)))
+
+    def _check_file(self, path: str, info: os.stat_result) -> None:
+        problem = self._file_problem(info)
+        if problem:
+            raise Refused(path, problem)
+
+    def _file_problem(self, info: os.stat_result) -> str:
+        if stat.S_ISLNK(info.st_mode):
+            return "a symbolic link"
+        if not stat.S_ISREG(info.st_mode):
+            return "not a regular file"
+        if info.st_uid != self._uid:
+            return f"belongs to uid {info.st_uid}, not to the job's user"
+        if info.st_nlink != 1:
+            return f"has {info.st_nlink} hard links"
+        if info.st_size > self.limits.file_bytes:
+            return f"{info.st_size} bytes, more than {self.limits.file_bytes}"
+        return ""
+
+
+_ABSENT = {2, 20}  # ENOENT, ENOTDIR
+_REASONS = {
+    40: "a symbolic link",
+    18: "leaves the run directory",
+    13: "not readable by the portal",
+    6: "not a regular file",
+}
+
+
+def _json_object(line: bytes, limit: int) -> dict[str, Any] | None:
+    if len(line) > limit:
+        return None
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

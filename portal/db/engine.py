@@ -29,7 +29,9 @@ def engine_for(settings: Settings) -> AsyncEngine:
         engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
         event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
         return engine
-    return create_async_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=15, connect_args={"connect_timeout": 10})
+    return create_async_engine(
+        url, pool_pre_ping=True, pool_size=5, max_overflow=15, connect_args={"connect_timeout": 10}
+    )
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
