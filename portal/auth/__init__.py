@@ -1,1 +1,1 @@
-"""Who is asking: API tokens to users."""
+"""Who is asking: from a request's bearer token to an Actor."""

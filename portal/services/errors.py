@@ -1,6 +1,7 @@
 """What a use case can answer instead of a result; each has a code and plain words with the next step, in both languages.
 
     ServiceError
+    ├── Unauthenticated  no token, or one that is unknown, expired or revoked (401)
     ├── NotFound     absent, or not visible to the asker (404: never 403 for what one may not even see)
     ├── Forbidden    visible, but the role, scope or ownership is missing (403)
     ├── Conflict     the object is not in the state this needs (409)
@@ -27,6 +28,12 @@ class ServiceError(Exception):
         self.message_en = message_en
         self.message_ko = message_ko
         self.problems = tuple(problems)
+
+
+class Unauthenticated(ServiceError):
+    """Who asks is not known: no token, or one that no longer counts."""
+
+    status = 401
 
 
 class NotFound(ServiceError):

@@ -1,1 +1,1 @@
-"""The HTTP door: Litestar application and its API."""
+"""The HTTP door: parse, call one service, answer one document."""

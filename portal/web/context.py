@@ -1,0 +1,52 @@
+"""What handlers are given: the transaction of the request, who asks, settings, language, and the page of a list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.params import Parameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from portal.db.engine import transaction
+from portal.services.audit import Actor
+from portal.settings import Settings
+from portal.web.language import Language, language_of
+
+MAX_PAGE_SIZE = 200
+PageNumber = Annotated[int, Parameter(ge=1, le=1_000_000, description="Which page, from 1.")]
+PageSize = Annotated[int, Parameter(ge=1, le=MAX_PAGE_SIZE, description="Rows a page.")]
+
+
+async def _session(state: State) -> AsyncGenerator[AsyncSession, None]:
+    async with transaction(state.sessions) as session:
+        yield session
+
+
+async def _actor(request: Request[Actor, Any, State]) -> Actor:
+    return request.user
+
+
+async def _settings(state: State) -> Settings:
+    settings: Settings = state.settings
+    return settings
+
+
+async def _language(request: Request[Any, Any, State]) -> Language:
+    return language_of(request.headers.get("accept-language", ""))
+
+
+DEPENDENCIES = {
+    "session": Provide(_session),
+    "actor": Provide(_actor),
+    "settings": Provide(_settings),
+    "language": Provide(_language),
+}
+
+
+def page_document(items: list[dict[str, Any]], page: int, size: int, total: int) -> dict[str, Any]:
+    """A page of a list: `items`, where they lie and how many there are."""
+    return {"items": items, "page": page, "size": size, "total": total}

@@ -1,0 +1,76 @@
+"""What a route asks of the asker: a token, a scope, a role; every route has one of these or stands in PUBLIC_PATHS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from portal.auth.bearer import actor_of
+from portal.services.accounts import Role
+from portal.services.audit import Actor
+from portal.services.errors import Forbidden
+from portal.services.tokens import ROLE_SCOPES, Scope
+from portal.web.requestid import request_id_of
+
+PUBLIC_PATHS = frozenset(
+    {
+        "/healthz",
+        "/metrics",
+        "/api/v1/schema",
+        "/api/v1/schema/openapi.json",
+        "/api/v1/schema/app-spec.json",
+    }
+)
+ROLE_NAMES = {
+    Role.ADMIN: ("admin", "관리자"),
+    Role.RESEARCHER: ("researcher", "연구원"),
+    Role.VIEWER: ("viewer", "뷰어"),
+}
+
+
+def requires(scope: Scope, *, admin: bool = False) -> Guard:
+    """A guard that identifies the asker, then asks for the scope (of role and token) and, if told so, the admin role."""
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        client = connection.client
+        actor = await actor_of(
+            connection.app.state.sessions,
+            connection.headers.get("authorization"),
+            address=client.host if client else "",
+            request_id=request_id_of(connection.scope),
+        )
+        connection.scope["user"] = actor
+        _check(actor, scope, admin)
+
+    guard.__qualname__ = f"requires({scope.value}{', admin' if admin else ''})"
+    return guard
+
+
+def _check(actor: Actor, scope: Scope, admin: bool) -> None:
+    needed = Role.ADMIN if admin else _least_role(scope)
+    if (admin and actor.role != Role.ADMIN) or scope not in ROLE_SCOPES[Role(actor.role)]:
+        english, korean = ROLE_NAMES[needed]
+        raise Forbidden(
+            "role_missing",
+            f"Not permitted. This needs the {english} role.",
+            f"권한이 없습니다. 이 작업에는 {korean} 역할이 필요합니다.",
+        )
+    if scope not in actor.scopes:
+        raise Forbidden(
+            "scope_missing",
+            f"This token lacks the scope `{scope.value}`. Make one that has it.",
+            f"이 토큰에는 `{scope.value}` 범위가 없습니다. 이 범위를 가진 토큰을 만드세요.",
+        )
+
+
+def _least_role(scope: Scope) -> Role:
+    return next(role for role in (Role.VIEWER, Role.RESEARCHER, Role.ADMIN) if scope in ROLE_SCOPES[role])
+
+
+READ = requires(Scope.READ)
+SUBMIT = requires(Scope.SUBMIT)
+DOWNLOAD = requires(Scope.DOWNLOAD)
+APPROVE = requires(Scope.APPROVE, admin=True)
