@@ -1,1 +1,48 @@
-"""Plan -> batch script text."""
+"""A runner job -> the batch script's text: one Python file with the job, the launcher and the runner in it, no shell."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from slurm.runnerjob import RunnerJob
+
+INTERPRETER = "/usr/bin/python3"
+RUNNER_MODULES = ("runner_files.py", "runner_steps.py", "runner.py")
+LAUNCHER_MODULES = ("launcher_proc.py", "launcher_container.py", "launcher.py")
+_IMPORT_OF_A_SIBLING = "from slurm."
+
+
+def batch_script(job: RunnerJob) -> str:
+    """The batch script that runs `job`.
+
+    The job's values travel as one JSON literal, so that no value is ever read by a shell, by srun or by Slurm.
+    """
+    return "\n".join(
+        [
+            f"#!{INTERPRETER}",
+            f"# OnE workload {job.workload}, attempt {job.attempt}, job {job.job_index}. No shell reads any of this.",
+            f"JOB = {_literal(job.to_json())}",
+            f"LAUNCHER = {_literal(launcher_source())}",
+            "",
+            _joined(RUNNER_MODULES),
+            "",
+            "sys.exit(main(JOB, LAUNCHER))",
+            "",
+        ]
+    )
+
+
+def launcher_source() -> str:
+    """The launcher as the one file that the runner copies into the run directory."""
+    return _joined(LAUNCHER_MODULES) + '\n\nif __name__ == "__main__":\n    sys.exit(main(sys.argv[1:]))\n'
+
+
+def _joined(modules: tuple[str, ...]) -> str:
+    """The modules one after another: what one imports from another stands above it already."""
+    lines = [line for name in modules for line in files("slurm").joinpath(name).read_text("utf-8").splitlines()]
+    return "\n".join(line for line in lines if not line.startswith(_IMPORT_OF_A_SIBLING))
+
+
+def _literal(text: str) -> str:
+    """`text` as a Python literal, a source line for each of its lines, so that people and diffs can read it."""
+    return "(\n" + "\n".join(f"    {line!a}" for line in text.splitlines(keepends=True)) + "\n)"
