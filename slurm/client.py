@@ -34,7 +34,9 @@ class SlurmClient(Protocol):
         """Accounting rows of the given leaders and all their components; ids that accounting lacks are absent."""
 
     async def find(self, *, user: str, account: str, name: str) -> tuple[int, ...]:
-        """Leader ids of jobs of this user, account and exact name: live ones, then accounting (for repeatable submission)."""
+        """Leaders of complete jobs of this user, account and exact name: live ones, then accounting.
+
+        Makes submission repeatable; a component that a refused submit left behind is not a job."""
 
     async def check_association(self, user: str, account: str) -> str:
         """ "" when `user` exists on the cluster and may submit to `account`, else what is missing in plain English."""

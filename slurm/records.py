@@ -1,4 +1,4 @@
-"""What Slurm says, as values: nodes, partitions, jobs and accounting rows, the same from every road (native, rest, fake)."""
+"""What Slurm says, as values, the same from every road: nodes, partitions, jobs and accounting rows."""
 
 from __future__ import annotations
 
@@ -94,7 +94,10 @@ class StepRow:
 
 @dataclass(frozen=True)
 class AccountingRow:
-    """One component of a job in accounting, with its steps; a hetjob cancelled while pending has plain rows without "+k"."""
+    """One component of a job in accounting, with its steps.
+
+    A hetjob cancelled while pending has plain rows there: `het_offset` None on every component.
+    """
 
     job_id: int
     leader_id: int
@@ -129,7 +132,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class ClusterVersion:
-    """What answers: Slurm's version ("26.05.5"), the road in use ("native" or "rest") and why, REST version, checks that failed."""
+    """What answers: Slurm's version ("26.05.5"), the road in use ("native" or "rest") and why, the REST version.
+
+    `problems` are checks that failed, in plain English with the cure.
+    """
 
     slurm: str
     road: str

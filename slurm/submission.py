@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 UNSET_DEPENDENCY = ""
+MAX_COMPONENTS = 128
+"""Slurm's limit of a hetjob: 129 components get no job id and error 0 "No error" (measured, 26.05.5)."""
 
 
 @dataclass(frozen=True)
 class Component:
     """One het group as Slurm's submit call wants it.
 
-    `gres` is the tres_per_node text without its "gres/" ("gpu:A100:4", "shard:8") or "" for none; memory in MiB per node.
+    `gres` is the tres_per_node text without its "gres/" ("gpu:A100:4", "shard:8") or "" for none; memory in MiB a node.
     `time_limit_min` and `dependency` are the same on every component (unequal ones leave headless jobs behind).
     """
 
