@@ -158,6 +158,7 @@ class Workload(Base):
     queued_at: Mapped[datetime | None] = mapped_column()
     started_at: Mapped[datetime | None] = mapped_column()
     ended_at: Mapped[datetime | None] = mapped_column()
+    revision: Mapped[int] = mapped_column()
     owner: Mapped[User] = relationship(lazy="joined", foreign_keys=[owner_id])
     app: Mapped[App] = relationship(lazy="joined")
     tests: Mapped[list[LoopTest]] = relationship(
@@ -169,6 +170,9 @@ class Workload(Base):
     attempts: Mapped[list[Attempt]] = relationship(
         back_populates="workload", order_by="Attempt.number", lazy="selectin"
     )
+
+    # Two writers at once: the second gets StaleDataError and starts again from what the first one wrote.
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 - SQLAlchemy's documented hook
 
     @property
     def test(self) -> LoopTest | None:
@@ -207,6 +211,7 @@ class Attempt(Base):
     plan: Mapped[JsonObject] = mapped_column()
     outcome: Mapped[str] = mapped_column(String(24), default="")
     report: Mapped[JsonObject | None] = mapped_column()
+    logs_saved_at: Mapped[datetime | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None] = mapped_column()
     ended_at: Mapped[datetime | None] = mapped_column()

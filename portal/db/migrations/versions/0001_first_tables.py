@@ -173,6 +173,7 @@ def upgrade() -> None:
         sa.Column("queued_at", UtcDateTime(), nullable=True),
         sa.Column("started_at", UtcDateTime(), nullable=True),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_workloads_app_id")),
         sa.ForeignKeyConstraint(
             ["cancel_requested_by_id"], ["users.id"], name=op.f("fk_workloads_cancel_requested_by_id")
@@ -197,6 +198,7 @@ def upgrade() -> None:
         sa.Column("plan", JsonColumn, nullable=False),
         sa.Column("outcome", sa.String(length=24), nullable=False),
         sa.Column("report", JsonColumn, nullable=True),
+        sa.Column("logs_saved_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=True),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
