@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import io
 import json
 import os
 import stat
@@ -75,6 +76,32 @@ class Listing:
     refused: tuple[RunDirError, ...]
 
 
+class StableFile(io.RawIOBase):
+    """Reads exactly the size that a file had when it was opened, hashing on the way."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = size
+        self.left = size
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes (all that is left when negative)."""
+        chunk = self._file.read(self.left if size < 0 else min(size, self.left))
+        self._hash.update(chunk)
+        self.left -= len(chunk)
+        return chunk
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of what was read so far."""
+        return self._hash.hexdigest()
+
+
 class RunDir:
     """One attempt's folder, `root/relative`, whose files must belong to `uid`."""
 
@@ -125,20 +152,20 @@ class RunDir:
                 bad += 1
         return found, bad, offset + len(whole) + len(newline)
 
-    def copy(self, path: str, target: BinaryIO) -> tuple[int, str]:
-        """Copy a file into `target`: (bytes, sha256). Raises Refused when it changes meanwhile, Missing when it is gone."""
-        digest = hashlib.sha256()
+    @contextmanager
+    def stable(self, path: str) -> Iterator[StableFile]:
+        """The file at `path` for copying, hashed as it is read. Raises Missing or Refused, also when it changed meanwhile."""
         with self.open(path) as file:
             before = os.fstat(file.fileno())
-            left = before.st_size
-            while left > 0 and (chunk := file.read(min(_CHUNK, left))):
-                digest.update(chunk)
-                target.write(chunk)
-                left -= len(chunk)
+            reader = StableFile(file, before.st_size)
+            yield reader
             after = os.fstat(file.fileno())
-        if left or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        if reader.left or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise Refused(path, "changed while it was copied")
-        return before.st_size, digest.hexdigest()
+
+    def names(self, path: str) -> list[str]:
+        """Names in the folder `path`, sorted; none where there is no readable folder."""
+        return [name for name, _ in self._entries(path, [])]
 
     def tree(self, path: str) -> Listing:
         """All readable files under the folder `path`; an absent folder has none. Raises Refused for a folder past its caps."""

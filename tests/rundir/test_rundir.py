@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
@@ -114,24 +113,27 @@ def test_too_many_files_or_bytes_refuse_the_tree(rundir: RunDir, a1: Path) -> No
         rundir.tree("model")
 
 
-def test_copy_hashes_what_it_copied(rundir: RunDir, a1: Path) -> None:
+def test_a_copy_is_hashed_as_it_is_read(rundir: RunDir, a1: Path) -> None:
     (a1 / "f").write_bytes(b"abc")
-    target = io.BytesIO()
-    size, digest = rundir.copy("f", target)
-    assert (size, target.getvalue()) == (3, b"abc")
-    assert digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with rundir.stable("f") as reader:
+        assert (reader.size, reader.read(2), reader.read()) == (3, b"ab", b"c")
+    assert reader.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_a_file_swapped_or_grown_while_copied_is_refused(rundir: RunDir, a1: Path) -> None:
+@pytest.mark.parametrize("content", [b"longer than it was", b"ab", b"xyz"])
+def test_a_file_swapped_grown_or_cut_while_copied_is_refused(rundir: RunDir, a1: Path, content: bytes) -> None:
     (a1 / "f").write_bytes(b"abc")
+    os.utime(a1 / "f", ns=(0, 0))
+    with pytest.raises(Refused, match="changed while"), rundir.stable("f") as reader:
+        (a1 / "f").write_bytes(content)
+        reader.read()
 
-    class Meddler(io.BytesIO):
-        def write(self, data: object) -> int:
-            (a1 / "f").write_bytes(b"another content")
-            return 0
 
-    with pytest.raises(Refused, match="changed while"):
-        rundir.copy("f", Meddler())
+def test_names_of_one_folder(rundir: RunDir, a1: Path) -> None:
+    (a1 / "steps/T/N/t0").mkdir(parents=True)
+    (a1 / "steps/T/N/out").mkdir()
+    assert rundir.names("steps/T/N") == ["out", "t0"]
+    assert rundir.names("steps/none") == []
 
 
 def test_json_lines_resume_by_offset_and_count_the_bad(rundir: RunDir, a1: Path) -> None:
