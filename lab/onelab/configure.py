@@ -1,0 +1,94 @@
+"""Runs the site's own playbook on the lab's hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from onelab.cache import content_key, remove_tree
+from onelab.commands import run
+from onelab.errors import CommandFailed, LabError
+from onelab.layout import Layout
+
+WHEEL_TIMEOUT_S = 300
+PLAYBOOK_TIMEOUT_S = 1800
+
+
+def build_wheel(layout: Layout) -> Path:
+    """Build the project's wheel into the lab's own folder and return it.
+
+    Raises: CommandFailed; LabError when the build leaves anything but one wheel.
+    """
+    remove_tree(layout.dist)
+    argv = [_tool(layout, "uv"), "build", "-q", "--wheel", "--out-dir", str(layout.dist)]
+    run(argv, cwd=layout.checkout, timeout_s=WHEEL_TIMEOUT_S)
+    wheels = sorted(layout.dist.glob("*.whl"))
+    if len(wheels) != 1:
+        raise LabError(f"expected one wheel in {layout.dist}, found {[wheel.name for wheel in wheels]}")
+    return wheels[0]
+
+
+def playbook_argv(layout: Layout, program: str, wheel: Path, images: Path, more: Sequence[str]) -> list[str]:
+    """Return the command that configures the lab; `more` goes to ansible-playbook as it is."""
+    inventories = [layout.checkout / "ansible/inventories/lab", layout.inventory]
+    variables = {"one_wheel": wheel, "one_images_dir": images, "one_lab_ca_dir": layout.ca}
+    argv = [program]
+    for inventory in inventories:
+        argv += ["-i", str(inventory)]
+    for name, value in variables.items():
+        argv += ["-e", _json_variable(name, value)]
+    return [*argv, *more, str(layout.checkout / "ansible/site.yml")]
+
+
+def configure(layout: Layout, wheel: Path, images: Path, more: Sequence[str] = ()) -> None:
+    """Run ansible/site.yml; its output goes to the terminal, and to .lab/logs/ansible.log.
+
+    Raises: CommandFailed.
+    """
+    argv = playbook_argv(layout, _tool(layout, "ansible-playbook"), wheel, images, more)
+    environ = {**os.environ, "ANSIBLE_LOG_PATH": str(layout.logs / "ansible.log")}
+    settings = layout.checkout / "ansible" / "ansible.cfg"
+    if settings.exists():
+        environ["ANSIBLE_CONFIG"] = str(settings)
+    try:
+        code: int | None = subprocess.run(argv, cwd=layout.checkout, env=environ, timeout=PLAYBOOK_TIMEOUT_S).returncode
+    except subprocess.TimeoutExpired:
+        code = None
+    if code != 0:
+        raise CommandFailed(argv, code, "", layout.logs / "ansible.log")
+
+
+def fingerprint(layout: Layout, wheel: Path, images: Path, layers: Iterable[str]) -> str:
+    """Return a name for all that Ansible configures the hosts from: the same name, nothing to do."""
+    parts = [layout.inventory.read_text(), file_digest(wheel), *layers]
+    for root in (layout.checkout / "ansible", images):
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            parts += [str(path.relative_to(root)), file_digest(path)]
+    return content_key(*parts)
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _json_variable(name: str, value: Path) -> str:
+    """Return an extra variable that keeps its type and its spaces."""
+    return json.dumps({name: str(value)})
+
+
+def _tool(layout: Layout, name: str) -> str:
+    """Return the command, the checkout's own before the machine's.
+
+    Raises: LabError when neither is there.
+    """
+    own = layout.checkout / ".venv" / "bin" / name
+    found = str(own) if own.exists() else shutil.which(name)
+    if found is None:
+        raise LabError(f"{name} is missing: run `make venv`" + (" after `pip install uv`" if name == "uv" else ""))
+    return found

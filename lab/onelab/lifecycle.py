@@ -1,0 +1,167 @@
+"""The life of the whole lab: up, down, and what survives between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from onelab import bridge, keys, node, record
+from onelab.addressing import address
+from onelab.cache import Cache, locked, remove_tree
+from onelab.commands import run
+from onelab.configure import build_wheel, configure, fingerprint
+from onelab.errors import CommandFailed, HostsNotReady, NotBuilt
+from onelab.inventory import render, ssh_argv
+from onelab.layers import Layers, build_layers
+from onelab.layout import NODES, Layout, Node
+from onelab.mounts import unmount_below
+from onelab.prerequisites import require
+from onelab.processes import POLL_S, find_machine, kill_cgroup
+from onelab.progress import Progress
+from onelab.record import Record
+
+READY_TIMEOUT_S = 60.0
+VENV = "opt/one/venv"
+
+
+def up(layout: Layout, cache: Cache, progress: Progress, *, configured: bool = True) -> Record:
+    """Build what is missing, boot all nodes, configure them where that is not done yet.
+
+    Raises: LabError and its kinds.
+    """
+    require(cache.root)
+    with locked(layout.state / "lock"):
+        layers = build_layers(cache, layout.checkout, progress)
+        made = prepare(layout, layers)
+        with progress.step(f"booting {len(NODES)} hosts on {made.subnet}"):
+            for each in NODES:
+                node.boot(layout, each, layers.lowers())
+            wait_for_ssh(layout, made)
+        if configured:
+            apply(layout, cache, progress, made, only_if_changed=True)
+    return made
+
+
+def prepare(layout: Layout, layers: Layers) -> Record:
+    """Make keys, bridge, node files and inventory for these layers; nodes over another base are made anew."""
+    previous = _previous(layout)
+    if previous is not None and previous.layers != layers:
+        node.shut_down(layout)
+        unmount_below(layout.state)
+        _fit_uppers(layout, previous.layers, layers)
+    subnet = bridge.free_subnet(layout.lab_id, layout.bridge, previous.subnet if previous else None)
+    made = Record(subnet, layers)
+    record.save(layout, made)
+    for share in layout.shares.values():
+        share.mkdir(parents=True, exist_ok=True)
+    keys.make_ca(layout)
+    login_key = keys.make_login_key(layout)
+    for each in NODES:
+        node.write_files(layout, each, subnet, login_key)
+    keys.make_host_keys(layout)
+    keys.write_known_hosts(layout, subnet)
+    layout.inventory.write_text(render(layout, subnet))
+    bridge.create(layout.bridge, subnet)
+    return made
+
+
+def apply(
+    layout: Layout,
+    cache: Cache,
+    progress: Progress,
+    made: Record,
+    *,
+    only_if_changed: bool = False,
+    more: Sequence[str] = (),
+) -> None:
+    """Run Ansible on the booted nodes; with `only_if_changed`, not when the last run was from the very same input.
+
+    Raises: CommandFailed, LabError.
+    """
+    with progress.step("building the project's wheel"):
+        wheel = build_wheel(layout)
+    images = images_folder(cache)
+    current = fingerprint(layout, wheel, images, made.layers.to_dict().values())
+    if only_if_changed and layout.applied.exists() and layout.applied.read_text() == current:
+        progress.say("the hosts are configured already (`lab/lab apply` runs Ansible all the same)")
+        return
+    layout.applied.unlink(missing_ok=True)
+    with progress.step("configuring the hosts (Ansible)"):
+        configure(layout, wheel, images, more)
+    if not more:
+        layout.applied.write_text(current)
+
+
+def images_folder(cache: Cache) -> Path:
+    """Return the folder with the demo images' OCI layouts."""
+    folder = cache.root / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def down(layout: Layout, progress: Progress, *, purge: bool = False) -> None:
+    """Leave no process, mount, cgroup or bridge of this checkout's lab, whatever state it is in."""
+    with locked(layout.state / "lock"):
+        with progress.step("shutting the hosts down"):
+            node.shut_down(layout)
+            kill_cgroup(node.lab_cgroup(layout))
+            unmount_below(layout.state)
+            bridge.remove(layout.bridge)
+        if purge:
+            for name in ("nodes", "shared", "training-data", "logs", "dist", "ssh", "ca"):
+                remove_tree(layout.state / name)
+            for path in (layout.record, layout.applied, layout.inventory):
+                path.unlink(missing_ok=True)
+            progress.say("the hosts' disks, keys and shared folders are deleted; the cache is kept")
+
+
+def boot_one(layout: Layout, chosen: Node) -> None:
+    """Boot a node that is off and wait until it answers.
+
+    Raises: NotBuilt, HostsNotReady.
+    """
+    made = record.load(layout)
+    if not bridge.exists(layout.bridge):
+        raise NotBuilt
+    node.boot(layout, chosen, made.layers.lowers())
+    wait_for_ssh(layout, made, [chosen])
+
+
+def wait_for_ssh(layout: Layout, made: Record, nodes: Sequence[Node] = NODES) -> None:
+    """Return when every node has let root in.
+
+    Raises: HostsNotReady, naming those that did not within READY_TIMEOUT_S.
+    """
+    with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+        answers = list(pool.map(lambda each: _answers(layout, made, each), nodes))
+    silent = [each.name for each, answered in zip(nodes, answers, strict=True) if not answered]
+    if silent:
+        raise HostsNotReady(silent, READY_TIMEOUT_S)
+
+
+def _answers(layout: Layout, made: Record, each: Node) -> bool:
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    argv = ssh_argv(layout, str(address(made.subnet, each)), ["true"])
+    while time.monotonic() < deadline_s and find_machine(layout.root(each)) is not None:
+        try:
+            run(argv, timeout_s=10)
+            return True
+        except CommandFailed:
+            time.sleep(POLL_S)
+    return False
+
+
+def _previous(layout: Layout) -> Record | None:
+    try:
+        return record.load(layout)
+    except NotBuilt:
+        return None
+
+
+def _fit_uppers(layout: Layout, old: Layers, new: Layers) -> None:
+    """Drop what nodes wrote over folders that are no longer the same."""
+    layout.applied.unlink(missing_ok=True)
+    for each in NODES:
+        remove_tree(layout.node_dir(each) if old.base != new.base else layout.upper(each) / VENV)
