@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from litestar import Request
 from litestar.datastructures import State
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.engine import transaction
@@ -17,8 +17,14 @@ from portal.settings import Settings
 from portal.web.language import Language, language_of
 
 MAX_PAGE_SIZE = 200
-PageNumber = Annotated[int, Parameter(ge=1, le=1_000_000, description="Which page, from 1.")]
-PageSize = Annotated[int, Parameter(ge=1, le=MAX_PAGE_SIZE, description="Rows a page.")]
+Session = NamedDependency[AsyncSession]
+"""The transaction of the request: committed before the answer is sent, rolled back on any error."""
+Asker = NamedDependency[Actor]
+"""Who the guard found out."""
+SiteSettings = NamedDependency[Settings]
+InLanguage = NamedDependency[Language]
+PageNumber = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="Which page, from 1.")]
+PageSize = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE_SIZE, description="Rows a page.")]
 
 
 async def _session(state: State) -> AsyncGenerator[AsyncSession, None]:

@@ -21,6 +21,7 @@ PUBLIC_PATHS = frozenset(
         "/metrics",
         "/api/v1/schema",
         "/api/v1/schema/openapi.json",
+        "/api/v1/schema/{path:str}",  # the framework's own 404 beneath the schema page
         "/api/v1/schema/app-spec.json",
     }
 )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from uuid import uuid4
 
 import structlog
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Scope
 
 HEADER = b"x-request-id"
 _log = structlog.get_logger("portal.web")
 
 
 def request_id_of(scope: Scope) -> str:
-    """The id of this request; made here when a failure came before the middleware."""
+    """The id of this request, made at the first question; a client's own X-Request-ID is never trusted."""
     state = scope.setdefault("state", {})
     value = state.get("request_id")
     if not isinstance(value, str):
@@ -23,30 +21,17 @@ def request_id_of(scope: Scope) -> str:
     return value
 
 
-class RequestIds(ASGIMiddleware):
-    """Outermost middleware of the application; a client's own X-Request-ID is never trusted."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Number the request, pass it on, log how it ended (path and status, never query or body)."""
-        request_id = request_id_of(scope)
-        started = time.monotonic()
-        status = 0
-
-        async def with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (HEADER, request_id.encode())]
-            await send(message)
-
-        try:
-            await next_app(scope, receive, with_id)
-        finally:
-            _log.info(
-                "request",
-                method=scope.get("method"),
-                path=scope.get("path"),
-                status=status,
-                seconds=round(time.monotonic() - started, 4),
-                request_id=request_id,
-            )
+async def answer_with_id(message: Message, scope: Scope) -> None:
+    """Before every response, refused ones too: the header, and the log line (path and status, never query or body)."""
+    if message["type"] != "http.response.start":
+        return
+    request_id = request_id_of(scope)
+    message["headers"] = [*message.get("headers", []), (HEADER, request_id.encode())]
+    _log.info(
+        "request",
+        method=scope.get("method"),
+        path=scope.get("path"),
+        status=message["status"],
+        user=getattr(scope.get("user"), "name", None),
+        request_id=request_id,
+    )

@@ -1,0 +1,170 @@
+"""Apps and their immutable versions: who sees them, and what an uploaded spec becomes."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from portal.db.models import App, AppVersion
+from portal.services.accounts import is_admin
+from portal.services.audit import Action, Actor, record
+from portal.services.errors import Conflict, Forbidden, NotFound
+from portal.services.paging import Page, contains, paged
+from portal.spec.canonical import content_sha256
+from portal.spec.load import LoadedSpec, load_spec
+
+AUTO_ID = "auto"
+_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+@dataclass(frozen=True)
+class AppFilter:
+    """Which Apps a list shows: `q` is part of id or name, `mine` the asker's own."""
+
+    q: str = ""
+    mine: bool = False
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """The Apps (joined in the query) whose things this actor may see: lab-visible ones and his own; all for admins (D6)."""
+    if is_admin(actor):
+        return true()
+    return or_(App.visibility == "lab", App.owner_id == actor.user_id)
+
+
+async def page(session: AsyncSession, actor: Actor, wanted: AppFilter, number: int, size: int) -> Page[App]:
+    """A page of the visible Apps, by id."""
+    query = select(App).where(visible_to(actor)).order_by(App.id)
+    if wanted.q:
+        query = query.where(or_(contains(App.id, wanted.q), contains(App.name, wanted.q)))
+    if wanted.mine:
+        query = query.where(App.owner_id == actor.user_id)
+    return await paged(session, query, number, size)
+
+
+async def get(session: AsyncSession, actor: Actor, app_id: str) -> App:
+    """One App. Raises NotFound when it is absent or not visible."""
+    app: App | None = await session.scalar(select(App).where(App.id == app_id, visible_to(actor)))
+    if app is None:
+        raise NotFound("app", app_id)
+    return app
+
+
+async def versions(session: AsyncSession, actor: Actor, app_id: str) -> list[AppVersion]:
+    """The App's versions, newest first. Raises NotFound."""
+    await get(session, actor, app_id)
+    query = select(AppVersion).where(AppVersion.app_id == app_id).order_by(AppVersion.id.desc())
+    return list(await session.scalars(query))
+
+
+async def version(session: AsyncSession, actor: Actor, app_id: str, name: str) -> AppVersion:
+    """One version of an App. Raises NotFound."""
+    await get(session, actor, app_id)
+    found = await _version(session, app_id, name)
+    if found is None:
+        raise NotFound("app version", f"{app_id} {name}")
+    return found
+
+
+async def upload_spec(
+    session: AsyncSession, actor: Actor, loaded: LoadedSpec, as_new_app: str | None = None
+) -> AppVersion:
+    """Store a checked spec as a version of its App; the same content again answers the version that is there.
+
+    `as_new_app` names a new App id for it ("auto": one is made up). Raises Forbidden for parts of the portal and Conflict
+    with the way out: the id belongs to an App one may not edit, or the version exists with other content.
+    """
+    if actor.user_id is None:
+        raise Forbidden("no_person", "Only a person owns an App.", "App의 소유자는 사람이어야 합니다.")
+    if as_new_app is not None:
+        loaded = _renamed(loaded, await _new_id(session, as_new_app))
+    digest = content_sha256(loaded.document)
+    app = await session.get(App, loaded.spec.app_id)
+    if app is not None:
+        existing = await _version(session, app.id, loaded.spec.version)
+        if existing is not None and existing.content_sha256 == digest and _sees(actor, app):
+            return existing
+        _check_editable(actor, app)
+        if existing is not None:
+            raise _version_exists(app.id, loaded.spec.version)
+    return await _store(session, actor, app, loaded, digest)
+
+
+async def _store(session: AsyncSession, actor: Actor, app: App | None, loaded: LoadedSpec, digest: str) -> AppVersion:
+    spec = loaded.spec
+    try:
+        async with session.begin_nested():
+            if app is None:
+                app = App(id=spec.app_id, name=spec.name, owner_id=actor.user_id)
+                session.add(app)
+                await session.flush()
+                record(session, actor, Action.APP_CREATE, "app", spec.app_id, after={"name": spec.name})
+            app.name = spec.name
+            made = AppVersion(
+                app_id=spec.app_id,
+                version=spec.version,
+                spec=loaded.document,
+                content_sha256=digest,
+                created_by_id=actor.user_id,
+            )
+            session.add(made)
+            await session.flush()
+    except IntegrityError as error:
+        raise Conflict(
+            "changed_meanwhile",
+            "Something changed meanwhile. Try again.",
+            "그 사이 다른 변경이 있었습니다. 다시 시도하세요.",
+        ) from error
+    facts: dict[str, Any] = {"version": spec.version, "content_sha256": digest}
+    record(session, actor, Action.APP_VERSION, "app", spec.app_id, after=facts)
+    await session.refresh(made, ["app"])
+    return made
+
+
+async def _version(session: AsyncSession, app_id: str, name: str) -> AppVersion | None:
+    query = select(AppVersion).where(AppVersion.app_id == app_id, AppVersion.version == name)
+    found: AppVersion | None = await session.scalar(query)
+    return found
+
+
+async def _new_id(session: AsyncSession, wanted: str) -> str:
+    if wanted == AUTO_ID:
+        return "APP-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(6))
+    if await session.scalar(select(func.count()).select_from(App).where(App.id == wanted)):
+        raise Conflict(
+            "app_exists",
+            f"The App id {wanted} is taken. Choose another.",
+            f"App ID {wanted}은(는) 이미 있습니다. 다른 ID를 고르세요.",
+        )
+    return wanted
+
+
+def _renamed(loaded: LoadedSpec, app_id: str) -> LoadedSpec:
+    """The same spec under another id, checked again because the id is the user's word."""
+    return load_spec({**loaded.document, "app_id": app_id})
+
+
+def _sees(actor: Actor, app: App) -> bool:
+    return is_admin(actor) or app.visibility == "lab" or app.owner_id == actor.user_id
+
+
+def _check_editable(actor: Actor, app: App) -> None:
+    if not is_admin(actor) and app.owner_id != actor.user_id:
+        raise Conflict(
+            "app_not_yours",
+            f"The App {app.id} exists and you may not edit it. Use --as-new-app to make it an App of your own.",
+            f"App {app.id}이(가) 이미 있고 편집 권한이 없습니다. --as-new-app으로 자신의 새 App으로 만드세요.",
+        )
+
+
+def _version_exists(app_id: str, name: str) -> Conflict:
+    return Conflict(
+        "version_exists",
+        f"Version {name} of {app_id} exists with other content. Raise `version` in the file, or use --as-new-app.",
+        f"{app_id}의 버전 {name}이(가) 다른 내용으로 이미 있습니다. 파일의 `version`을 올리거나 --as-new-app을 쓰세요.",
+    )

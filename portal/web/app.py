@@ -1,0 +1,75 @@
+"""Builds the Litestar application: routes, guards, errors, limits, metrics, OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.types import ControllerRouterHandler
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from portal.db.engine import engine_for, sessions
+from portal.services.errors import ServiceError
+from portal.settings import Settings
+from portal.store.s3 import ObjectStore
+from portal.web import problems
+from portal.web.body import MAX_BODY_BYTES, refuse_loose_json
+from portal.web.context import DEPENDENCIES
+from portal.web.requestid import answer_with_id
+from portal.web.routes import ROUTES
+from portal.web.routes.system import PUBLIC_ROUTES, healthz
+from portal.web.schemapage import RoutesPage
+
+API = "/api/v1"
+
+
+def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: ObjectStore | None = None) -> Litestar:
+    """The application for these settings; `engine` and `store` are given by tests, made here otherwise."""
+    engine = engine or engine_for(settings)
+    prometheus = PrometheusConfig(app_name="one-web", prefix="one_web", group_path=True)
+    api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES])
+    handlers: Sequence[ControllerRouterHandler] = [healthz, PrometheusController, api]
+
+    @asynccontextmanager
+    async def database(_: Litestar) -> AsyncGenerator[None, None]:
+        yield
+        await engine.dispose()
+
+    return Litestar(
+        route_handlers=handlers,
+        state=State({"settings": settings, "sessions": sessions(engine), "store": store or ObjectStore(settings)}),
+        dependencies=DEPENDENCIES,
+        before_request=refuse_loose_json,
+        exception_handlers={
+            ServiceError: problems.on_service_error,
+            HTTPException: problems.on_http_error,
+            Exception: problems.on_unexpected,
+        },
+        middleware=[prometheus.middleware],
+        before_send=[answer_with_id],
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=_openapi(),
+        lifespan=[database],
+        logging_config=None,
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="OnE",
+        version=version("avatar-one"),
+        description="From an App spec to a Slurm job and its model. Send a token as `Authorization: Bearer one_...`.",
+        path=f"{API}/schema",
+        render_plugins=[JsonRenderPlugin(), RoutesPage()],
+        use_handler_docstrings=True,
+        components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"token": []}],
+    )

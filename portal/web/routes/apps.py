@@ -1,0 +1,71 @@
+"""Apps and their versions; checking a spec without keeping it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from portal.services import apps
+from portal.services.apps import AppFilter
+from portal.spec.load import load_spec
+from portal.spec.problems import SpecError
+from portal.web.body import SpecOperation, spec_of
+from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session, page_document
+from portal.web.guards import READ, SUBMIT
+from portal.web.problems import problem_document
+from portal.web.schemas import app_document, version_document
+
+
+@post("/validate", guards=[READ], status_code=200, opt={"spec_body": True}, operation_class=SpecOperation)
+async def validate(request: Request[Any, Any, Any], language: InLanguage) -> dict[str, Any]:
+    """Check a spec file: `valid`, and every problem with its JSON path and cure. Nothing is kept."""
+    try:
+        problems = load_spec(await request.body()).problems
+    except SpecError as error:
+        return {"valid": False, "problems": [problem_document(found, language) for found in error.problems]}
+    return {"valid": True, "problems": [problem_document(found, language) for found in problems]}
+
+
+@get("/apps", guards=[READ])
+async def list_apps(
+    session: Session,
+    actor: Asker,
+    q: Annotated[str, QueryParameter(max_length=128, description="Part of id or name.")] = "",
+    mine: FromQuery[bool] = False,
+    page: PageNumber = 1,
+    size: PageSize = 50,
+) -> dict[str, Any]:
+    """The Apps that the asker may see."""
+    found = await apps.page(session, actor, AppFilter(q=q, mine=mine), page, size)
+    return page_document([app_document(app) for app in found.items], page, size, found.total)
+
+
+@post("/apps", guards=[SUBMIT], opt={"spec_body": True}, operation_class=SpecOperation)
+async def upload_app(
+    request: Request[Any, Any, Any],
+    session: Session,
+    actor: Asker,
+    as_new_app: Annotated[str | None, QueryParameter(name="asNewApp", description="A new App id, or `auto`.")] = None,
+) -> dict[str, Any]:
+    """Keep a spec file as a version of its App; the same file again answers the same version."""
+    version = await apps.upload_spec(session, actor, await spec_of(request), as_new_app)
+    return version_document(version, with_spec=False)
+
+
+@get("/apps/{app_id:str}", guards=[READ])
+async def show_app(session: Session, actor: Asker, app_id: FromPath[str]) -> dict[str, Any]:
+    """One App and its versions, newest first."""
+    app = await apps.get(session, actor, app_id)
+    versions = await apps.versions(session, actor, app_id)
+    return {**app_document(app), "versions": [version_document(version, with_spec=False) for version in versions]}
+
+
+@get("/apps/{app_id:str}/versions/{version:str}", guards=[READ])
+async def show_version(session: Session, actor: Asker, app_id: FromPath[str], version: FromPath[str]) -> dict[str, Any]:
+    """One version with its spec file as it was given."""
+    return version_document(await apps.version(session, actor, app_id, version), with_spec=True)
+
+
+ROUTES = [validate, list_apps, upload_app, show_app, show_version]

@@ -1,0 +1,248 @@
+"""Rows -> the JSON of the API: a workload with the specification's fields 4.3 and 5.2 letter by letter, and its neighbours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from portal.db.models import App, AppVersion, Attempt, Event, Image, LoopTest, Model, SlurmJob, Token, User, Workload
+from portal.services.audit import Actor
+
+SITE_ZONE = timezone(timedelta(hours=9), "KST")
+"""loopTest.executedAt is a time of day without zone in the specification ("2026-02-09 14:30"): Korea's."""
+_TRAINING_FIELDS = {
+    "episodes": "episodes",
+    "learning_rate": "learningRate",
+    "batch_size": "batchSize",
+    "gamma": "gamma",
+    "max_steps_per_episode": "maxStepsPerEpisode",
+    "env_config": "envConfig",
+    "reward_params": "rewardParams",
+    "goal_conditions": "goalConditions",
+}
+_TEST_RESULTS = ("convergence", "avgReward", "finalReward", "successRate", "avgDuration", "log")
+
+
+def workload_document(workload: Workload) -> dict[str, Any]:
+    """A workload as lists show it."""
+    document = {
+        "id": workload.id,
+        "name": workload.name,
+        "kind": workload.kind,
+        "state": workload.state,
+        "phase": workload.phase,
+        "unknownSince": _time(workload.unknown_since),
+        "decision": workload.decision,
+        "decidedAt": _time(workload.decided_at),
+        "rejectReason": workload.reject_reason,
+        "priority": workload.priority,
+        "held": workload.held,
+        "appId": workload.app_id,
+        "appVersion": workload.app_version,
+        "owner": _person(workload.owner),
+        "specHash": workload.spec_hash,
+        "timeLimitMin": workload.time_limit_min,
+        "note": workload.note,
+        "submittedAt": _time(workload.submitted_at),
+        "queuedAt": _time(workload.queued_at),
+        "startedAt": _time(workload.started_at),
+        "endedAt": _time(workload.ended_at),
+        "cancelRequestedAt": _time(workload.cancel_requested_at),
+        "cancelReason": workload.cancel_reason,
+        "failure": workload.failure,
+        "slurmJobs": [_job(attempt, job) for attempt in workload.attempts for job in attempt.jobs],
+    }
+    return {**document, **_training(workload), **_approval(workload)}
+
+
+def workload_detail(workload: Workload, actor: Actor) -> dict[str, Any]:
+    """One workload in full: what runs and what became of every attempt; the run directory for its owner and admins."""
+    inside = actor.role == "admin" or actor.user_id == workload.owner_id
+    return {
+        **workload_document(workload),
+        "spec": workload.resolved or workload.spec,
+        "attempts": [_attempt(attempt, with_path=inside) for attempt in workload.attempts],
+    }
+
+
+def loop_test_document(test: LoopTest | None) -> dict[str, Any]:
+    """The specification's loopTest (5.2); pending while nothing was run."""
+    if test is None:
+        return {"status": "pending", "episodes": None, "results": None, "executedBy": None, "executedAt": None}
+    results = test.results or {}
+    return {
+        "status": test.status,
+        "episodes": test.episodes,
+        "results": {name: results[name] for name in _TEST_RESULTS if name in results} or None,
+        "executedBy": test.executed_by.username,
+        "executedAt": _minute(test.executed_at),
+    }
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """One line of a workload's history."""
+    return {
+        "id": event.id,
+        "at": _time(event.at),
+        "source": event.source,
+        "kind": event.kind,
+        "text": event.text,
+        "data": event.data,
+    }
+
+
+def app_document(app: App) -> dict[str, Any]:
+    """An App without its versions."""
+    return {
+        "id": app.id,
+        "name": app.name,
+        "owner": _person(app.owner),
+        "visibility": app.visibility,
+        "shareLogs": app.share_logs,
+        "createdAt": _time(app.created_at),
+        "archivedAt": _time(app.archived_at),
+    }
+
+
+def version_document(version: AppVersion, *, with_spec: bool) -> dict[str, Any]:
+    """One App version, with the spec file as it was given if asked for."""
+    document = {
+        "appId": version.app_id,
+        "version": version.version,
+        "contentSha256": version.content_sha256,
+        "createdAt": _time(version.created_at),
+    }
+    return {**document, "spec": version.spec} if with_spec else document
+
+
+def model_document(model: Model, *, with_manifest: bool) -> dict[str, Any]:
+    """A stored model; its manifest (files, sha256, lineage) if asked for."""
+    document = {
+        "appId": model.app_id,
+        "version": model.version,
+        "name": model.name,
+        "workloadId": model.workload_id,
+        "workloadName": model.workload.name,
+        "state": model.state,
+        "error": model.error,
+        "sizeBytes": model.size_bytes,
+        "uri": f"s3://{model.bucket}/{model.prefix}",
+        "createdAt": _time(model.created_at),
+    }
+    return {**document, "manifest": model.manifest} if with_manifest else document
+
+
+def image_document(image: Image) -> dict[str, Any]:
+    """An image and its conversion."""
+    return {
+        "digest": image.digest,
+        "reference": image.reference,
+        "state": image.state,
+        "progress": image.progress,
+        "error": image.error,
+        "sizeBytes": image.size_bytes,
+        "createdAt": _time(image.created_at),
+        "convertedAt": _time(image.converted_at),
+        "usedAt": _time(image.used_at),
+    }
+
+
+def user_document(user: User, actor: Actor) -> dict[str, Any]:
+    """The asker himself, with what his token may do."""
+    return {
+        "username": user.username,
+        "displayName": user.display_name,
+        "email": user.email,
+        "role": user.role,
+        "scopes": sorted(actor.scopes),
+        "unixUser": user.unix_user,
+        "slurmAccount": user.slurm_account,
+    }
+
+
+def token_document(token: Token) -> dict[str, Any]:
+    """A token without its value, which nobody has any more."""
+    return {
+        "id": token.id,
+        "user": token.user.username,
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": token.scopes,
+        "createdAt": _time(token.created_at),
+        "expiresAt": _time(token.expires_at),
+        "lastUsedAt": _time(token.last_used_at),
+        "revokedAt": _time(token.revoked_at),
+    }
+
+
+def _training(workload: Workload) -> dict[str, Any]:
+    """Fields of 4.3; a general workload has no trainingConfig."""
+    config = (workload.resolved or workload.spec).get("training_config")
+    if workload.kind != "rl" or config is None:
+        return {"isTrainingRequest": False}
+    shown = {ours: config[theirs] for theirs, ours in _TRAINING_FIELDS.items() if theirs in config}
+    return {"isTrainingRequest": True, "trainingConfig": shown}
+
+
+def _approval(workload: Workload) -> dict[str, Any]:
+    """Fields of 5.2; loopTest exists only where approval is needed."""
+    if not workload.needs_approval:
+        return {"needsApproval": False}
+    document: dict[str, Any] = {
+        "needsApproval": True,
+        "approvalReasons": workload.approval_reasons,
+        "loopTest": loop_test_document(workload.test),
+    }
+    if workload.test is not None:
+        known = {name: value for name, value in (workload.test.results or {}).items() if name not in _TEST_RESULTS}
+        document["testRun"] = {"workloadId": workload.test.run_id, "size": workload.test.size, "details": known}
+    return document
+
+
+def _attempt(attempt: Attempt, *, with_path: bool) -> dict[str, Any]:
+    document = {
+        "number": attempt.number,
+        "outcome": attempt.outcome,
+        "report": attempt.report,
+        "createdAt": _time(attempt.created_at),
+        "startedAt": _time(attempt.started_at),
+        "endedAt": _time(attempt.ended_at),
+    }
+    return {**document, "runDir": attempt.run_dir} if with_path else document
+
+
+def _job(attempt: Attempt, job: SlurmJob) -> dict[str, Any]:
+    return {
+        "attempt": attempt.number,
+        "index": job.job_index,
+        "jobId": job.leader_id,
+        "componentIds": job.component_ids,
+        "name": job.name,
+        "afterJobs": job.after_jobs,
+        "status": job.status,
+        "state": job.state,
+        "reason": job.reason,
+        "qos": job.applied_qos,
+        "nice": job.applied_nice,
+        "slurmPriority": job.slurm_priority,
+        "changedOutsideAt": _time(job.changed_outside_at),
+        "estimatedStart": _time(job.estimated_start),
+        "submittedAt": _time(job.submitted_at),
+        "startedAt": _time(job.started_at),
+        "endedAt": _time(job.ended_at),
+    }
+
+
+def _person(user: User) -> dict[str, str]:
+    return {"username": user.username, "displayName": user.display_name}
+
+
+def _time(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, milliseconds: 2026-02-09T05:30:00.000Z."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _minute(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(SITE_ZONE).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,82 @@
+"""Every error has one shape, in the language asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.web.conftest import Site
+
+KEYS = {"type", "title", "status", "detail", "code", "instance", "requestId"}
+
+
+def shape(response: httpx2.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = response.json()
+    assert set(document) - {"problems"} == KEYS
+    assert document["status"] == response.status_code
+    assert document["type"] == f"urn:one:problem:{document['code']}"
+    assert document["requestId"] == response.headers["x-request-id"]
+    return document
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/nowhere", None, 404, "not_found"),
+        ("GET", "/api/v1/nowhere", None, 404, "not_found"),
+        ("PUT", "/api/v1/me", None, 405, "method_not_allowed"),
+        ("GET", "/api/v1/apps/APP-NONE", None, 404, "not_found"),
+        ("GET", "/api/v1/apps?page=0", None, 422, "unprocessable_entity"),
+        ("GET", "/api/v1/apps?size=9999", None, 422, "unprocessable_entity"),
+        ("POST", "/api/v1/tokens", b'{"name": "x"', 422, "invalid_input"),
+        ("POST", "/api/v1/tokens", b'{"name": "x", "name": "y", "scopes": ["read"]}', 422, "invalid_input"),
+        ("POST", "/api/v1/tokens", b'{"name": "x", "scopes": ["read"], "dayz": 3}', 422, "unprocessable_entity"),
+        ("POST", "/api/v1/tokens", b'{"name": "x", "scopes": ["approve"]}', 403, "scope_too_wide"),
+        ("POST", "/api/v1/apps", b"[]", 422, "invalid_input"),
+        ("POST", "/api/v1/tokens", b'{"name": "' + b"x" * 3_000_000 + b'"}', 413, "request_entity_too_large"),
+    ],
+)
+async def test_shape(site: Site, method: str, path: str, body: bytes | None, status: int, code: str) -> None:
+    async with site.client("kim") as client:
+        response = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    document = shape(response)
+    assert (document["status"], document["code"]) == (status, code)
+
+
+async def test_all_problems_of_an_input_have_their_place(site: Site) -> None:
+    async with site.client("kim", **{"Accept-Language": "en"}) as client:
+        response = await client.post("/api/v1/tokens", json={"scopes": ["read"], "dayz": 3})
+    assert {problem["path"] for problem in shape(response)["problems"]} == {"$.name", "$.dayz"}
+
+
+async def test_language_follows_the_header(site: Site) -> None:
+    async with site.client() as client:
+        korean = await client.get("/api/v1/me")
+        english = await client.get("/api/v1/me", headers={"Accept-Language": "fr, en-GB;q=0.8, ko;q=0.5"})
+    assert "먼저 로그인하세요" in shape(korean)["detail"]
+    assert shape(english)["detail"].startswith("Sign in first")
+    assert english.headers["content-language"] == "en"
+    assert english.headers["www-authenticate"] == 'Bearer realm="one"'
+
+
+async def test_a_fault_of_ours_shows_nothing_but_its_id(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("portal.services.accounts.user_of", broken)
+    async with site.client("kim") as client:
+        response = await client.get("/api/v1/me")
+    document = shape(response)
+    assert document["status"] == 500
+    assert "secret detail" not in response.text
+    assert document["requestId"] in document["detail"]
+
+
+async def test_a_clients_request_id_is_not_trusted(site: Site) -> None:
+    async with site.client() as client:
+        response = await client.get("/healthz", headers={"X-Request-ID": "mine"})
+    assert response.status_code == 200
+    assert response.headers["x-request-id"] != "mine"

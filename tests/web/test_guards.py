@@ -1,0 +1,32 @@
+"""Every route asks for something or stands in the short public list; the public list is exactly what is public."""
+
+from __future__ import annotations
+
+from litestar.routes import HTTPRoute
+
+from portal.web.guards import PUBLIC_PATHS
+from tests.web.conftest import Site
+
+
+async def test_every_route_has_a_guard_or_is_listed_as_public(site: Site) -> None:
+    unguarded = set()
+    for route in site.app.routes:
+        assert isinstance(route, HTTPRoute), f"{route.path}: not an HTTP route, has no guard test"
+        for handler in route.route_handlers:
+            if handler.http_methods != {"OPTIONS"} and not handler.resolve_guards():
+                unguarded.add(route.path)
+    assert unguarded == PUBLIC_PATHS
+
+
+async def test_without_a_token_only_public_routes_answer(site: Site) -> None:
+    async with site.client() as client:
+        for route in site.app.routes:
+            assert isinstance(route, HTTPRoute)
+            for method in set(route.methods) - {"OPTIONS", "HEAD"}:
+                path = "/".join(
+                    "1" if "int" in part else part if not part.startswith("{") else "x"
+                    for part in route.path.split("/")
+                )
+                response = await client.request(method, path)
+                expected = 404 if "{" in route.path else 200
+                assert response.status_code == (expected if route.path in PUBLIC_PATHS else 401), (method, path)
