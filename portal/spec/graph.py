@@ -125,7 +125,7 @@ def _deadlocks(task: Task, place: str) -> Iterator[Problem]:
     """Waiting between starts and ends: a service ends only after those that started with it have ended."""
     services = {component.id for component in task.components if component.service}
     waits: list[tuple[str, str]] = [(f"{node.id} (start)", f"{node.id} (end)") for node in task.components]
-    for edge in task.workflow:
+    for edge in (edge for edge in task.workflow if edge.source != edge.target):
         moment = "end" if edge.when == "finished" else "start"
         waits.append((f"{edge.source} ({moment})", f"{edge.target} (start)"))
         if edge.when == "started" and edge.source in services:

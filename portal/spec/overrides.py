@@ -33,13 +33,15 @@ def apply_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) -
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """`KEY=VALUE` as typed on a command line: the value is JSON where it reads as JSON, else text.
+    """`KEY=VALUE` as typed on a command line: the value is JSON where it reads as JSON, else (and in env_vars) text.
 
     `training_config.episodes=500` -> ("training_config.episodes", 500). Raises ValueError without "=" or key.
     """
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise ValueError(f"not KEY=VALUE: {text!r}")
+    if key.startswith("env_vars."):
+        return key, value
     try:
         return key, json.loads(value)
     except ValueError:
@@ -50,17 +52,13 @@ def _apply(document: dict[str, Any], key: str, value: Any) -> bool:
     head, dot, rest = key.partition(".")
     if head in _APP_OBJECTS and dot and rest:
         names = [rest] if head == "env_vars" else rest.split(".")
-        return _set(document, [head, *names], str(value) if head == "env_vars" and _is_number(value) else value)
+        return _set(document, [head, *names], value)
     for step, component in _components(document):
         for name in _COMPONENT_OBJECTS:
             prefix = f"{step}.{name}."
             if key.startswith(prefix) and len(key) > len(prefix):
                 return _set(component, [name, key.removeprefix(prefix)], value)
     return False
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _components(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

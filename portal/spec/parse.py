@@ -115,8 +115,7 @@ def _plain(value: Any, path: Path, problems: list[Problem]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item, (*path, index), problems) for index, item in enumerate(value)]
     if isinstance(value, str):
-        _check_text(value, path, problems)
-        return value
+        return _usable_text(value, path, problems)
     return _plain_scalar(value, path, problems)
 
 
@@ -127,8 +126,7 @@ def _plain_object(value: dict[Any, Any], path: Path, problems: list[Problem]) ->
     for key, item in value.items():
         if not isinstance(key, str):
             _not_json(key)
-        _check_text(key, path, problems)
-        plain[key] = _plain(item, (*path, key), problems)
+        plain[_usable_text(key, path, problems)] = _plain(item, (*path, key), problems)
     return plain
 
 
@@ -149,12 +147,14 @@ def _not_json(value: object) -> NoReturn:
     raise TypeError(f"not a JSON value: {type(value).__name__}")
 
 
-def _check_text(text: str, path: Path, problems: list[Problem]) -> None:
+def _usable_text(text: str, path: Path, problems: list[Problem]) -> str:
+    """`text`, or an encodable copy of it when it has lone surrogates (which is a problem already)."""
     if "\0" in text:
         problems.append(problem(json_path(path), "bad_character", what="NUL (U+0000)"))
     if any("\ud800" <= char <= "\udfff" for char in text):
         problems.append(problem(json_path(path), "bad_character", what="U+D800..U+DFFF"))
-        return
+        return text.encode("utf-8", "replace").decode()
     size = len(text.encode())
     if size > limits.MAX_VALUE_BYTES:
         problems.append(problem(json_path(path), "value_too_large", size=size, limit=limits.MAX_VALUE_BYTES))
+    return text

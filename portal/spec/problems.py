@@ -11,7 +11,7 @@ from typing import Literal
 from portal.spec.messages import CATALOGUE
 
 Severity = Literal["error", "warning"]
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _SHOWN_CHARS = 200
 
 
