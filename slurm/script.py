@@ -7,8 +7,22 @@ from importlib.resources import files
 from slurm.runnerjob import RunnerJob
 
 INTERPRETER = "/usr/bin/python3"
-RUNNER_MODULES = ("runner_files.py", "runner_steps.py", "runner.py")
-LAUNCHER_MODULES = ("launcher_proc.py", "launcher_container.py", "launcher.py")
+RUNNER_MODULES = (
+    "runner_paths.py",
+    "runner_files.py",
+    "runner_steps.py",
+    "runner_parts.py",
+    "runner_groups.py",
+    "runner_graph.py",
+    "runner.py",
+)
+LAUNCHER_MODULES = (
+    "runner_paths.py",
+    "launcher_proc.py",
+    "launcher_container.py",
+    "launcher_payload.py",
+    "launcher.py",
+)
 _IMPORT_OF_A_SIBLING = "from slurm."
 
 
