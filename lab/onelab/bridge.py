@@ -1,14 +1,16 @@
-"""The private bridge between the nodes: made, found and removed."""
+"""The private bridge between the nodes, and their interfaces on it."""
 
 from __future__ import annotations
 
-import json
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from onelab.addressing import choose_subnet, gateway, networks_in_use
 from onelab.commands import run
+from onelab.errors import CommandFailed
 
 IP_TIMEOUT_S = 15
+LINKS = Path("/sys/class/net")
 
 
 def free_subnet(lab_id: str, bridge: str, previous: IPv4Network | None) -> IPv4Network:
@@ -20,9 +22,8 @@ def free_subnet(lab_id: str, bridge: str, previous: IPv4Network | None) -> IPv4N
     return choose_subnet(lab_id, networks_in_use(listing, bridge), previous)
 
 
-def exists(bridge: str) -> bool:
-    links = json.loads(run(["ip", "-json", "link", "show", "type", "bridge"], timeout_s=IP_TIMEOUT_S) or "[]")
-    return any(link.get("ifname") == bridge for link in links)
+def exists(link: str) -> bool:
+    return (LINKS / link).exists()
 
 
 def create(bridge: str, subnet: IPv4Network) -> None:
@@ -34,6 +35,12 @@ def create(bridge: str, subnet: IPv4Network) -> None:
     run(["ip", "link", "set", bridge, "up"], timeout_s=IP_TIMEOUT_S)
 
 
-def remove(bridge: str) -> None:
-    if exists(bridge):
-        run(["ip", "link", "delete", bridge], timeout_s=IP_TIMEOUT_S)
+def remove_link(link: str) -> None:
+    """Remove a network interface or bridge; one that is gone already, or goes meanwhile, is what was wanted."""
+    if not exists(link):
+        return
+    try:
+        run(["ip", "link", "delete", link], timeout_s=IP_TIMEOUT_S)
+    except CommandFailed:
+        if exists(link):
+            raise

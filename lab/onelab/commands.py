@@ -8,6 +8,9 @@ from pathlib import Path
 
 from onelab.errors import CommandFailed
 
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+"""A build must not go on, and write into the cache, when the lab tool that waits for it was killed."""
+
 
 def run(argv: Sequence[str], *, timeout_s: float, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """Run a command and return its standard output.
@@ -42,7 +45,7 @@ def run_logged(
         begin = sink.tell()
         try:
             code: int | None = subprocess.run(
-                list(argv),
+                [*ENDS_WITH_US, *argv],
                 cwd=cwd,
                 env=env,
                 stdin=subprocess.DEVNULL,

@@ -20,10 +20,13 @@ from onelab.progress import Progress
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 
-MINIO = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
+MINIO = "github.com/minio/minio"
+MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 """The last commit of MinIO's archived repository: what `@latest` has named since 2026-04."""
+MINIO_SAYS = (f"-X {MINIO}/cmd.ReleaseTag={MINIO_VERSION}", f"-X {MINIO}/cmd.CommitID={MINIO_VERSION.split('-')[-1]}")
+"""What `minio --version` prints; left alone, it would say DEVELOPMENT.GOGET."""
 GO_NEEDED = (1, 24)
-GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
+GO_ARGS = ("-trimpath", f"-ldflags=-s -w {' '.join(MINIO_SAYS)}", f"{MINIO}@{MINIO_VERSION}")
 BUILD_TIMEOUT_S = 1800
 
 PYSLURM_SUITE = "forky"
@@ -101,14 +104,12 @@ def minio_layer(base: Callable[[], Path]) -> Layer:
         if host_go_is_new_enough():
             environ = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(binaries), "GOTOOLCHAIN": "local"}
             # Not from the checkout, nor from any other folder whose go.mod could have a say.
-            run_logged(["go", "install", *GO_FLAGS, MINIO], log=log, timeout_s=BUILD_TIMEOUT_S, cwd=target, env=environ)
+            run_logged(["go", "install", *GO_ARGS], log=log, timeout_s=BUILD_TIMEOUT_S, cwd=target, env=environ)
         else:
-            step = Step(
-                RECIPES / "minio.py", (MINIO, *GO_FLAGS), writable={"/out": binaries}, timeout_s=BUILD_TIMEOUT_S
-            )
+            step = Step(RECIPES / "minio.py", GO_ARGS, writable={"/out": binaries}, timeout_s=BUILD_TIMEOUT_S)
             run_inside(base(), step, log)
 
-    return Layer("minio", "MinIO from source", content_key(MINIO, *GO_FLAGS), build)
+    return Layer("minio", "MinIO from source", content_key(*GO_ARGS), build)
 
 
 def venv_layer(of_suite: str, base: Path, checkout: Path, cache: Cache) -> Layer:

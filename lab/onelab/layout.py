@@ -105,8 +105,12 @@ class Layout:
         return {"/shared": self.state / "shared", "/training-data": self.state / "training-data"}
 
     def machine(self, node: Node) -> str:
-        """Name of the nspawn machine; its network interface on the bridge is `vb-` plus this."""
+        """Name of the nspawn machine."""
         return f"{self.lab_id}-{node.name}"
+
+    def interface(self, node: Node) -> str:
+        """Name that nspawn gives the node's network interface on this machine."""
+        return f"vb-{self.machine(node)}"
 
     def node_dir(self, node: Node) -> Path:
         return self.state / "nodes" / node.name

@@ -106,9 +106,12 @@ def down(layout: Layout, progress: Progress, *, purge: bool = False) -> None:
     with locked(layout.state / "lock"):
         with progress.step("shutting the hosts down"):
             node.shut_down(layout)
-            kill_cgroup(node.lab_cgroup(layout))
+            for each in NODES:
+                node.clear_remains(layout, each)
+            for group in node.lab_cgroups(layout):
+                kill_cgroup(group)
             unmount_below(layout.state)
-            bridge.remove(layout.bridge)
+            bridge.remove_link(layout.bridge)
         if purge:
             for name in ("nodes", "shared", "training-data", "logs", "dist", "ssh", "ca"):
                 remove_tree(layout.state / name)

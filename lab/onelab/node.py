@@ -11,11 +11,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from onelab.addressing import hosts_file, network_file
+from onelab.bridge import remove_link
 from onelab.errors import LabError
 from onelab.layout import NODES, Layout, Node
 from onelab.mounts import mount_overlay
 from onelab.nspawn import bind
-from onelab.prerequisites import cgroup2_mount
+from onelab.prerequisites import MOUNTS, cgroup_mounts
 from onelab.processes import find_machine, kill_cgroup, stop, wait_until
 
 FUSE = Path("/dev/fuse")
@@ -57,6 +58,7 @@ def boot(layout: Layout, node: Node, lowers: list[Path]) -> None:
     """Start the node; nothing happens where it runs already. Its console goes to `lab/lab logs`."""
     if find_machine(layout.root(node)) is not None:
         return
+    clear_remains(layout, node)
     mount_overlay(lowers, layout.upper(node), layout.node_dir(node) / "work", layout.root(node))
     # Apptainer runs as ordinary users, who mount their images through it.
     FUSE.chmod(0o666)
@@ -75,6 +77,12 @@ def boot(layout: Layout, node: Node, lowers: list[Path]) -> None:
             # A cgroup a node, or the five systemds would fight over the same `system.slice`.
             preexec_fn=lambda: _join(group),
         )
+
+
+def clear_remains(layout: Layout, node: Node) -> None:
+    """End what a killed systemd-nspawn leaves: its node goes on without it, and so does the network interface."""
+    kill_cgroup(cgroup_of(layout, node))
+    remove_link(layout.interface(node))
 
 
 def kill(layout: Layout, node: Node) -> None:
@@ -105,19 +113,19 @@ def shut_down(layout: Layout, nodes: Iterable[Node] = NODES) -> None:
 
 
 def cgroup_of(layout: Layout, node: Node) -> Path:
-    """Return the cgroup v2 folder that holds all of the node's processes."""
-    return lab_cgroup(layout) / node.name
-
-
-def lab_cgroup(layout: Layout) -> Path:
-    """Return the cgroup v2 folder above those of the nodes.
+    """Return the cgroup v2 folder that holds all of the node's processes.
 
     Raises: LabError where no cgroup v2 is mounted.
     """
-    mounted = cgroup2_mount(Path("/proc/self/mounts").read_text())
-    if mounted is None:
+    mounted = cgroup_mounts(MOUNTS.read_text(), "cgroup2")
+    if not mounted:
         raise LabError("no cgroup v2 hierarchy is mounted")
-    return mounted / layout.bridge
+    return mounted[0] / layout.bridge / node.name
+
+
+def lab_cgroups(layout: Layout) -> list[Path]:
+    """Return this lab's folder in every hierarchy: nspawn makes one in the v1 hierarchy of a hybrid machine too."""
+    return [mounted / layout.bridge for mounted in cgroup_mounts(MOUNTS.read_text(), "cgroup", "cgroup2")]
 
 
 def _join(group: Path) -> None:

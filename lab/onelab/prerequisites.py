@@ -24,6 +24,7 @@ PACKAGES = tuple(sorted({*COMMANDS.values(), "debian-archive-keyring", "ca-certi
 """Debian packages to install on a fresh machine."""
 
 DISK_FREE_GIB = 8
+MOUNTS = Path("/proc/self/mounts")
 
 
 def problems(cache: Path) -> list[str]:
@@ -38,7 +39,7 @@ def problems(cache: Path) -> list[str]:
         found.append("the kernel has no overlay file system loaded: modprobe overlay")
     if not Path("/dev/fuse").exists():
         found.append("/dev/fuse is missing (Apptainer mounts images with it): modprobe fuse")
-    if cgroup2_mount(Path("/proc/self/mounts").read_text()) is None:
+    if not cgroup_mounts(MOUNTS.read_text(), "cgroup2"):
         found.append("no cgroup v2 hierarchy is mounted: mount -t cgroup2 none /sys/fs/cgroup/unified")
     free_gib = shutil.disk_usage(_existing_parent(cache)).free / 2**30
     if free_gib < DISK_FREE_GIB:
@@ -56,13 +57,13 @@ def require(cache: Path) -> None:
         raise MissingPrerequisites(found)
 
 
-def cgroup2_mount(mounts: str) -> Path | None:
-    """Return where cgroup v2 is mounted, from /proc/self/mounts: `cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0`."""
-    for line in mounts.splitlines():
-        fields = line.split()
-        if len(fields) > 2 and fields[2] == "cgroup2":
-            return Path(fields[1])
-    return None
+def cgroup_mounts(mounts: str, *kinds: str) -> list[Path]:
+    """Return where cgroups of these kinds are mounted, from /proc/self/mounts.
+
+    A line of it: `cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0`
+    """
+    lines = (line.split() for line in mounts.splitlines())
+    return [Path(fields[1]) for fields in lines if len(fields) > 2 and fields[2] in kinds]
 
 
 def _existing_parent(path: Path) -> Path:

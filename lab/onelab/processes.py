@@ -12,6 +12,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 POLL_S = 0.1
+EMPTY_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def wait_until(done: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def kill_cgroup(group: Path) -> None:
-    """Kill every process below a cgroup v2 folder and remove it, with all its children.
+    """Kill every process below a cgroup folder, of either version, and remove it with all its children.
 
     Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cgroup.kill, since Linux 5.14).
     """
@@ -74,14 +75,14 @@ def kill_cgroup(group: Path) -> None:
     if kill.exists():
         kill.write_text("1")
     else:
-        stop((int(pid) for path in group.rglob("cgroup.procs") for pid in path.read_text().split()), signal.SIGKILL)
-    wait_until(lambda: not _populated(group), timeout_s=10)
+        stop(_members(group), signal.SIGKILL)
+    wait_until(lambda: not _members(group), timeout_s=EMPTY_TIMEOUT_S)
     for folder, _, _ in os.walk(group, topdown=False):
         os.rmdir(folder)
 
 
-def _populated(group: Path) -> bool:
-    return "populated 1" in (group / "cgroup.events").read_text()
+def _members(group: Path) -> list[int]:
+    return [int(pid) for path in group.rglob("cgroup.procs") for pid in path.read_text().split()]
 
 
 def _pids() -> Iterable[int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from onelab.errors import UnknownNode
-from onelab.layout import NODES, Layout, cache_root, node_named
+from onelab.layout import NODES, Layout, Node, cache_root, node_named
 
 IFNAMSIZ_BYTES = 15
 
@@ -19,10 +19,10 @@ def test_two_checkouts_share_no_name() -> None:
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
-def test_interface_names_fit_linux(node: object) -> None:
+def test_interface_names_fit_linux(node: Node) -> None:
     layout = Layout(Path("/srv/a"))
     assert len(layout.bridge) <= IFNAMSIZ_BYTES
-    assert len(f"vb-{layout.machine(node)}") <= IFNAMSIZ_BYTES  # type: ignore[arg-type]
+    assert len(layout.interface(node)) <= IFNAMSIZ_BYTES
 
 
 def test_every_ansible_group_of_the_lab_has_a_host() -> None:

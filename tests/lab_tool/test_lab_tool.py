@@ -43,13 +43,13 @@ def test_every_command_has_a_package_that_is_listed() -> None:
 @pytest.mark.parametrize(
     ("mounts", "expected"),
     [
-        ("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", Path("/sys/fs/cgroup")),
-        ("cgroup /a cgroup rw,cpu 0 0\ncgroup2 /b/unified cgroup2 rw 0 0\n", Path("/b/unified")),
-        ("tmpfs /cgroup2 tmpfs rw 0 0\n", None),
+        ("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", [Path("/sys/fs/cgroup")]),
+        ("cgroup /a cgroup rw,cpu 0 0\ncgroup2 /b/unified cgroup2 rw 0 0\n", [Path("/b/unified")]),
+        ("tmpfs /cgroup2 tmpfs rw 0 0\n", []),
     ],
 )
-def test_cgroup2_is_found_on_pure_and_hybrid_machines(mounts: str, expected: Path | None) -> None:
-    assert prerequisites.cgroup2_mount(mounts) == expected
+def test_cgroup2_is_found_on_pure_and_hybrid_machines(mounts: str, expected: list[Path]) -> None:
+    assert prerequisites.cgroup_mounts(mounts, "cgroup2") == expected
 
 
 @pytest.mark.parametrize(
