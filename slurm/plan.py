@@ -1,1 +1,145 @@
 """Steps with resources and an inventory -> jobs of het groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from slurm.errors import PlanError, PlanProblem
+from slurm.expect import expected_durations
+from slurm.feasible import impossible_steps
+from slurm.graph import StepGraph
+from slurm.hosting import Hosts
+from slurm.inventory import NodeClass, without_memory
+from slurm.order import members, order_of
+from slurm.packing import Packer
+from slurm.staging import STEPS_PER_JOB, Stage, Stages, after_jobs, join_stages, make_stage
+
+Form = Literal["auto", "together", "staged"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One het group: what it asks for per node, where, for which steps, and after whose ends it is given back.
+
+    `steps` are in the order in which a runner should prefer them when not all fit at once. `released_after` are the
+    steps of the group that may end last; for group 0, which is never given back, they are named all the same.
+    """
+
+    gpu_type: str | None
+    gres_type: str | None
+    partition: str
+    constraint: str
+    gpus: int
+    shards: int
+    cpus: int
+    memory_mib: int
+    nodes: int
+    steps: tuple[str, ...]
+    released_after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One Slurm job; `after_jobs` are the indices of the jobs that must have ended well before."""
+
+    groups: tuple[Group, ...]
+    after_jobs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Jobs of het groups, the form chosen and why, and GPU time held over used as expected (1.0 without any GPU)."""
+
+    form: Literal["together", "staged"]
+    reason_en: str
+    reason_ko: str
+    jobs: tuple[PlannedJob, ...]
+    expected_held_over_used: float
+
+
+def make_plan(
+    graph: StepGraph,
+    inventory: Sequence[NodeClass],
+    *,
+    form: Form = "auto",
+    expected_s: Mapping[str, float] | None = None,
+    held_over_used: float = 2.5,
+    smallest: bool = False,
+    runner_memory_mib: int = 0,
+) -> Plan:
+    """Plan a graph on an inventory.
+
+    `expected_s` are medians of earlier runs in seconds by step id; `held_over_used` is the site's limit for `auto`.
+    `smallest` gives up the graph's parallelism for the smallest allocation. `runner_memory_mib` is what the runner needs
+    on the node of every job's group 0; the answer's group 0 includes it.
+
+    Raises PlanError naming every step that no node can hold, or why no form is possible.
+    """
+    hosts = Hosts(without_memory(inventory, runner_memory_mib))
+    problems = impossible_steps(graph, hosts)
+    if problems:
+        raise PlanError(problems)
+    order = order_of(graph)
+    durations = expected_durations(graph, expected_s)
+    packer = Packer(graph, order, hosts)
+    stages = _choose(packer, durations, form, held_over_used, known=bool(expected_s))
+    used = sum(packer.gpus(i) * durations[i] for i in range(len(durations)))
+    after = after_jobs(packer, stages)
+    jobs = tuple(_job(packer, stage, after[k], durations, runner_memory_mib) for k, stage in enumerate(stages))
+    return Plan("staged" if len(jobs) > 1 else "together", "", "", jobs, _ratio(stages, used))
+
+
+def _ratio(stages: Sequence[Stage], used: float) -> float:
+    return sum(stage.held for stage in stages) / used if used else 1.0
+
+
+def _choose(
+    packer: Packer, durations: Sequence[float], form: Form, held_over_used: float, *, known: bool
+) -> list[Stage]:
+    used = sum(packer.gpus(i) * durations[i] for i in range(len(durations)))
+    together = [make_stage(packer, (1 << len(durations)) - 1, durations, known=known)]
+    if form == "together" or (form == "auto" and _ratio(together, used) <= held_over_used):
+        return together
+    most = max(2, len(durations) // STEPS_PER_JOB)
+    chosen: list[Stage] = together
+    for stages in join_stages(Stages(packer, durations, known=known)):
+        if len(stages) > most:
+            continue
+        if form == "staged":
+            return stages
+        if _ratio(stages, used) > held_over_used:
+            break
+        chosen = stages
+    return chosen
+
+
+def _job(
+    packer: Packer, stage: Stage, after_jobs: tuple[int, ...], durations: Sequence[float], runner_memory_mib: int
+) -> PlannedJob:
+    classes = packer.hosts.assign([(bundle.kind, bundle.shape) for bundle in stage.bundles])
+    if classes is None:
+        raise PlanError([PlanProblem("", "nodes", str(len(stage.bundles)), "", "too many groups", "too many groups")])
+    tails = packer.order.tails(durations)
+    groups = []
+    for k, (bundle, one) in enumerate(zip(stage.bundles, classes, strict=True)):
+        numbers = sorted(members(bundle.steps), key=lambda i: (-tails[i], i))
+        groups.append(
+            Group(
+                gpu_type=bundle.kind.label,
+                gres_type=one.gres_type if bundle.kind.uses_gpu else None,
+                partition=one.partition,
+                constraint=one.constraint,
+                gpus=bundle.shape.gpus,
+                shards=bundle.shape.shards,
+                cpus=bundle.shape.cpus,
+                memory_mib=bundle.shape.memory_mib + (runner_memory_mib if k == 0 else 0),
+                nodes=bundle.shape.nodes,
+                steps=tuple(packer.graph.steps[i].id for i in numbers),
+                released_after=tuple(
+                    packer.graph.steps[i].id for i in numbers if not packer.order.later[i] & bundle.steps
+                ),
+            )
+        )
+    return PlannedJob(tuple(groups), after_jobs)
