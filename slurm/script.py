@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.resources import files
 
 from slurm.runnerjob import RunnerJob
@@ -23,7 +24,7 @@ LAUNCHER_MODULES = (
     "launcher_payload.py",
     "launcher.py",
 )
-_IMPORT_OF_A_SIBLING = "from slurm."
+_PACKAGE = "slurm."
 
 
 def batch_script(job: RunnerJob) -> str:
@@ -53,8 +54,18 @@ def launcher_source() -> str:
 
 def _joined(modules: tuple[str, ...]) -> str:
     """The modules one after another: what one imports from another stands above it already."""
-    lines = [line for name in modules for line in files("slurm").joinpath(name).read_text("utf-8").splitlines()]
-    return "\n".join(line for line in lines if not line.startswith(_IMPORT_OF_A_SIBLING))
+    return "\n\n".join(_without_siblings(files("slurm").joinpath(name).read_text("utf-8")) for name in modules)
+
+
+def _without_siblings(source: str) -> str:
+    """A module's source without its imports from this package."""
+    siblings = [
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE)
+    ]
+    dropped = {number for node in siblings for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    return "\n".join(line for number, line in enumerate(source.splitlines(), 1) if number not in dropped)
 
 
 def _literal(text: str) -> str:
