@@ -9,16 +9,18 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Token, User, now
+from portal.domain.permissions import ADMIN, RESEARCHER, VIEWER, Permission
+from portal.services.access import demand
 from portal.services.audit import Action, Actor, record
-from portal.services.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.services.errors import Conflict, Invalid, NotFound
 
 
 class Role(StrEnum):
     """What a person is; every right follows from it (and from whose object it is)."""
 
-    ADMIN = "admin"
-    RESEARCHER = "researcher"
-    VIEWER = "viewer"
+    ADMIN = ADMIN
+    RESEARCHER = RESEARCHER
+    VIEWER = VIEWER
 
 
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
@@ -37,7 +39,7 @@ async def create_user(
     slurm_account: str | None = None,
 ) -> User:
     """Add a person. Raises Forbidden, Invalid (a name that Unix would not take), Conflict (name or Unix account taken)."""
-    only_admin(actor)
+    demand(actor, Permission.USER_MANAGE)
     if not _USERNAME.fullmatch(username):
         raise _bad_name("user name", "사용자 이름", username)
     if await session.scalar(select(User).where(User.username == username)) is not None:
@@ -62,7 +64,7 @@ async def change_user(
     email: str | None = None,
 ) -> User:
     """Change role, name or e-mail; a new role counts from the next request. Raises Conflict for the last admin or oneself."""
-    only_admin(actor)
+    demand(actor, Permission.USER_MANAGE)
     user = await user_named(session, username)
     before = _facts(user)
     if role is not None and role.value != user.role:
@@ -80,7 +82,7 @@ async def map_slurm(
     session: AsyncSession, actor: Actor, username: str, unix_user: str | None, slurm_account: str | None
 ) -> User:
     """Say as whom this person's jobs run; None for both ends the right to submit. Raises Conflict (Unix account taken)."""
-    only_admin(actor)
+    demand(actor, Permission.USER_MANAGE)
     user = await user_named(session, username)
     before = _facts(user)
     await _set_mapping(session, user, unix_user, slurm_account)
@@ -90,7 +92,7 @@ async def map_slurm(
 
 async def deactivate(session: AsyncSession, actor: Actor, username: str) -> User:
     """End the access now: tokens are revoked, the row and running work stay. Raises Conflict (last admin, oneself)."""
-    only_admin(actor)
+    demand(actor, Permission.USER_MANAGE)
     user = await user_named(session, username)
     _not_oneself(actor, user)
     if user.role == Role.ADMIN:
@@ -106,7 +108,7 @@ async def deactivate(session: AsyncSession, actor: Actor, username: str) -> User
 
 async def reactivate(session: AsyncSession, actor: Actor, username: str) -> User:
     """Let the person in again; the old tokens stay revoked."""
-    only_admin(actor)
+    demand(actor, Permission.USER_MANAGE)
     user = await user_named(session, username)
     user.active = True
     record(session, actor, Action.USER_REACTIVATE, "user", username, before={"active": False}, after={"active": True})
@@ -115,7 +117,7 @@ async def reactivate(session: AsyncSession, actor: Actor, username: str) -> User
 
 async def list_users(session: AsyncSession, actor: Actor) -> list[User]:
     """Everybody, by user name; admins only."""
-    only_admin(actor)
+    demand(actor, Permission.USER_MANAGE)
     return list(await session.scalars(select(User).order_by(User.username)))
 
 
@@ -133,21 +135,6 @@ async def user_of(session: AsyncSession, actor: Actor) -> User:
     if user is None:
         raise NotFound("user", actor.name)
     return user
-
-
-def is_admin(actor: Actor) -> bool:
-    """An administrator, or a part of the portal."""
-    return actor.user_id is None or actor.role == Role.ADMIN
-
-
-def only_admin(actor: Actor) -> None:
-    """Raises Forbidden for everybody else."""
-    if not is_admin(actor):
-        raise Forbidden(
-            "role_missing",
-            "Not permitted. This needs the admin role.",
-            "권한이 없습니다. 이 작업에는 관리자 역할이 필요합니다.",
-        )
 
 
 def _not_oneself(actor: Actor, user: User) -> None:

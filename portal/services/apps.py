@@ -6,12 +6,13 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import App, AppVersion
-from portal.services.accounts import is_admin
+from portal.domain.permissions import RESEARCHER, Permission
+from portal.services.access import allowed, app_facts, demand, visible_apps
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Forbidden, NotFound
 from portal.services.paging import Page, contains, paged
@@ -30,16 +31,9 @@ class AppFilter:
     mine: bool = False
 
 
-def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """The Apps (joined in the query) whose things this actor may see: lab-visible ones and his own; all for admins (D6)."""
-    if is_admin(actor):
-        return true()
-    return or_(App.visibility == "lab", App.owner_id == actor.user_id)
-
-
 async def page(session: AsyncSession, actor: Actor, wanted: AppFilter, number: int, size: int) -> Page[App]:
     """A page of the visible Apps, by id."""
-    query = select(App).where(visible_to(actor)).order_by(App.id)
+    query = select(App).where(visible_apps(actor)).order_by(App.id)
     if wanted.q:
         query = query.where(or_(contains(App.id, wanted.q), contains(App.name, wanted.q)))
     if wanted.mine:
@@ -49,7 +43,7 @@ async def page(session: AsyncSession, actor: Actor, wanted: AppFilter, number: i
 
 async def get(session: AsyncSession, actor: Actor, app_id: str) -> App:
     """One App. Raises NotFound when it is absent or not visible."""
-    app: App | None = await session.scalar(select(App).where(App.id == app_id, visible_to(actor)))
+    app: App | None = await session.scalar(select(App).where(App.id == app_id, visible_apps(actor)))
     if app is None:
         raise NotFound("app", app_id)
     return app
@@ -81,13 +75,18 @@ async def upload_spec(
     """
     if actor.user_id is None:
         raise Forbidden("no_person", "Only a person owns an App.", "App의 소유자는 사람이어야 합니다.")
+    demand(actor, Permission.APP_CREATE, role=RESEARCHER)
     if as_new_app is not None:
         loaded = _renamed(loaded, await _new_id(session, as_new_app))
     digest = content_sha256(loaded.document)
     app = await session.get(App, loaded.spec.app_id)
     if app is not None:
         existing = await _version(session, app.id, loaded.spec.version)
-        if existing is not None and existing.content_sha256 == digest and _sees(actor, app):
+        if (
+            existing is not None
+            and existing.content_sha256 == digest
+            and allowed(actor, Permission.APP_READ, app_facts(app))
+        ):
             return existing
         _check_editable(actor, app)
         if existing is not None:
@@ -149,12 +148,8 @@ def _renamed(loaded: LoadedSpec, app_id: str) -> LoadedSpec:
     return load_spec({**loaded.document, "app_id": app_id})
 
 
-def _sees(actor: Actor, app: App) -> bool:
-    return is_admin(actor) or app.visibility == "lab" or app.owner_id == actor.user_id
-
-
 def _check_editable(actor: Actor, app: App) -> None:
-    if not is_admin(actor) and app.owner_id != actor.user_id:
+    if not allowed(actor, Permission.APP_EDIT, app_facts(app)):
         raise Conflict(
             "app_not_yours",
             f"The App {app.id} exists and you may not edit it. Use --as-new-app to make it an App of your own.",

@@ -8,7 +8,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Image, Workload
-from portal.services.accounts import only_admin
+from portal.domain.lifecycle import LIVE
+from portal.domain.permissions import Permission
+from portal.services.access import demand
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, NotFound
 from portal.services.paging import Page, contains, paged
@@ -27,7 +29,7 @@ async def page(session: AsyncSession, q: str, number: int, size: int) -> Page[Im
 
 async def remove(session: AsyncSession, actor: Actor, digest: str) -> Image:
     """Ask for the SIF's removal (the next run converts it again). Raises Forbidden, NotFound, Conflict while it is in use."""
-    only_admin(actor)
+    demand(actor, Permission.IMAGE_REMOVE)
     image = await session.get(Image, digest)
     if image is None:
         raise NotFound("image", digest)
@@ -42,7 +44,7 @@ async def remove(session: AsyncSession, actor: Actor, digest: str) -> Image:
 
 async def _users_of(session: AsyncSession, digest: str) -> list[str]:
     """Ids of the live workloads whose resolved spec names the image."""
-    live = Workload.ended_at.is_(None) & Workload.resolved.is_not(None)
+    live = Workload.state.in_([state.value for state in LIVE]) & Workload.resolved.is_not(None)
     query = select(Workload.id, Workload.resolved).where(live).order_by(Workload.id)
     return [workload_id for workload_id, resolved in await session.execute(query) if digest in _digests(resolved)]
 

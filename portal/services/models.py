@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import App, Model, Workload
-from portal.services.apps import visible_to
+from portal.domain.permissions import RESEARCHER, Permission
+from portal.services.access import demand, model_facts, visible_workloads
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, NotFound, Unavailable
 from portal.services.paging import Page, contains, paged
@@ -42,20 +42,19 @@ class ModelFile:
 
 async def page(session: AsyncSession, actor: Actor, wanted: ModelFilter, number: int, size: int) -> Page[Model]:
     """A page of the visible models, newest first."""
-    query = select(Model).join(App, App.id == Model.app_id).where(visible_to(actor)).order_by(Model.id.desc())
+    query = _visible(actor).order_by(Model.id.desc())
     if wanted.app:
         query = query.where(Model.app_id == wanted.app)
     if wanted.q:
         query = query.where(or_(contains(Model.name, wanted.q), contains(Model.app_id, wanted.q)))
     if wanted.mine:
-        query = query.join(Workload, Workload.id == Model.workload_id).where(Workload.owner_id == actor.user_id)
+        query = query.where(Workload.owner_id == actor.user_id)
     return await paged(session, query, number, size)
 
 
 async def get(session: AsyncSession, actor: Actor, app_id: str, version: int) -> Model:
     """One model version. Raises NotFound when it is absent or not visible."""
-    query = select(Model).join(App, App.id == Model.app_id)
-    query = query.where(Model.app_id == app_id, Model.version == version, visible_to(actor))
+    query = _visible(actor).where(Model.app_id == app_id, Model.version == version)
     model: Model | None = await session.scalar(query)
     if model is None:
         raise NotFound("model", f"{app_id} v{version}")
@@ -65,9 +64,10 @@ async def get(session: AsyncSession, actor: Actor, app_id: str, version: int) ->
 async def file_of(session: AsyncSession, actor: Actor, app_id: str, version: int, path: str) -> ModelFile:
     """The file that a download asks for, audited; only what the manifest lists exists.
 
-    Raises NotFound, and Conflict while the model is not completely stored.
+    Raises NotFound, Forbidden, and Conflict while the model is not completely stored.
     """
     model = await get(session, actor, app_id, version)
+    demand(actor, Permission.MODEL_DOWNLOAD, model_facts(model), role=RESEARCHER)
     if model.state != STORED or model.manifest is None:
         raise Conflict(
             "model_not_stored",
@@ -117,6 +117,6 @@ def storage_unavailable(*, missing: bool = False) -> Unavailable:
     )
 
 
-def manifest_files(model: Model) -> list[dict[str, Any]]:
-    """The manifest's file entries; none while the model is not stored."""
-    return list((model.manifest or {}).get("files", []))
+def _visible(actor: Actor) -> Select[Model]:
+    joined = select(Model).join(App, App.id == Model.app_id).join(Workload, Workload.id == Model.workload_id)
+    return joined.where(visible_workloads(actor))

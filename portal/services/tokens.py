@@ -12,7 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Token, User, now
-from portal.services.accounts import Role, is_admin, only_admin, user_named
+from portal.domain.permissions import Permission
+from portal.services.access import allowed, demand, token_facts
+from portal.services.accounts import Role, user_named
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Forbidden, Invalid, NotFound, Unauthenticated
 
@@ -52,7 +54,7 @@ async def make_token(
     """
     user = await user_named(session, username)
     if actor.user_id is not None and actor.user_id != user.id:
-        only_admin(actor)
+        demand(actor, Permission.USER_MANAGE)
     _check_token_request(actor, user, name, scopes, days)
     value = TOKEN_MARK + secrets.token_urlsafe(32)
     token = Token(
@@ -74,7 +76,7 @@ async def tokens_of(session: AsyncSession, actor: Actor, *, everybody: bool = Fa
     """The actor's own tokens, newest first; everybody's for admins."""
     query = select(Token).order_by(Token.id.desc())
     if everybody:
-        only_admin(actor)
+        demand(actor, Permission.USER_MANAGE)
     else:
         query = query.where(Token.user_id == actor.user_id)
     return list(await session.scalars(query))
@@ -83,7 +85,7 @@ async def tokens_of(session: AsyncSession, actor: Actor, *, everybody: bool = Fa
 async def revoke_token(session: AsyncSession, actor: Actor, token_id: int) -> Token:
     """End a token now: one's own, or any for admins; again is fine. Raises NotFound (also for another's)."""
     token = await session.get(Token, token_id)
-    if token is None or (token.user_id != actor.user_id and not is_admin(actor)):
+    if token is None or not allowed(actor, Permission.TOKEN_REVOKE, token_facts(token)):
         raise NotFound("token", str(token_id))
     if token.revoked_at is None:
         token.revoked_at = now()

@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from portal.auth.bearer import actor_of
+from portal.services.access import role_missing
 from portal.services.accounts import Role
 from portal.services.audit import Actor
 from portal.services.errors import Forbidden
@@ -25,11 +26,6 @@ PUBLIC_PATHS = frozenset(
         "/api/v1/schema/app-spec.json",
     }
 )
-ROLE_NAMES = {
-    Role.ADMIN: ("admin", "관리자"),
-    Role.RESEARCHER: ("researcher", "연구원"),
-    Role.VIEWER: ("viewer", "뷰어"),
-}
 
 
 def requires(scope: Scope, *, admin: bool = False) -> Guard:
@@ -53,12 +49,7 @@ def requires(scope: Scope, *, admin: bool = False) -> Guard:
 def _check(actor: Actor, scope: Scope, admin: bool) -> None:
     needed = Role.ADMIN if admin else _least_role(scope)
     if (admin and actor.role != Role.ADMIN) or scope not in ROLE_SCOPES[Role(actor.role)]:
-        english, korean = ROLE_NAMES[needed]
-        raise Forbidden(
-            "role_missing",
-            f"Not permitted. This needs the {english} role.",
-            f"권한이 없습니다. 이 작업에는 {korean} 역할이 필요합니다.",
-        )
+        raise role_missing(needed)
     if scope not in actor.scopes:
         raise Forbidden(
             "scope_missing",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from portal.db.models import App, AppVersion, Attempt, Event, Image, LoopTest, Model, SlurmJob, Token, User, Workload
+from portal.domain.approval import TestStatus
+from portal.domain.looptest import loop_test
 from portal.services.audit import Actor
 
-SITE_ZONE = timezone(timedelta(hours=9), "KST")
-"""loopTest.executedAt is a time of day without zone in the specification ("2026-02-09 14:30"): Korea's."""
 _TRAINING_FIELDS = {
     "episodes": "episodes",
     "learning_rate": "learningRate",
@@ -68,15 +68,15 @@ def workload_detail(workload: Workload, actor: Actor) -> dict[str, Any]:
 def loop_test_document(test: LoopTest | None) -> dict[str, Any]:
     """The specification's loopTest (5.2); pending while nothing was run."""
     if test is None:
-        return {"status": "pending", "episodes": None, "results": None, "executedBy": None, "executedAt": None}
-    results = test.results or {}
-    return {
-        "status": test.status,
-        "episodes": test.episodes,
-        "results": {name: results[name] for name in _TEST_RESULTS if name in results} or None,
-        "executedBy": test.executed_by.username,
-        "executedAt": _minute(test.executed_at),
-    }
+        return loop_test(TestStatus.PENDING)
+    results = {name: value for name, value in (test.results or {}).items() if name in _TEST_RESULTS}
+    return loop_test(
+        TestStatus(test.status),
+        episodes=test.episodes,
+        results=results or None,
+        executed_by=test.executed_by.username,
+        executed_at=test.executed_at,
+    )
 
 
 def event_document(event: Event) -> dict[str, Any]:
@@ -242,7 +242,3 @@ def _time(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _minute(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(SITE_ZONE).strftime("%Y-%m-%d %H:%M")
