@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from portal.settings import Settings
 
 MAX_PRIORITY = 2**32 - 1
 
@@ -35,7 +39,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class PriorityScheme:
+class PriorityScale:
     """How a site turns level and rank into QOS and nice.
 
     A rank is an offset in nice units from `nice_base`, negative above it; its range is +-`nice_base`, so nice never
@@ -45,6 +49,19 @@ class PriorityScheme:
     qos: Mapping[Level, str]
     nice_base: int
     step: int
+    qos_test: str = "one-test"
+
+    @classmethod
+    def of(cls, settings: Settings) -> PriorityScale:
+        """The site's scale."""
+        slurm = settings.slurm
+        qos = {Level.HIGH: slurm.qos_high, Level.NORMAL: slurm.qos_normal, Level.LOW: slurm.qos_low}
+        return cls(qos, slurm.nice_base, slurm.nice_step, slurm.qos_test)
+
+    def slurm_values(self, priority: str, rank: int, kind: str) -> tuple[str, int]:
+        """(QOS, nice) of a workload's row; tests have a QOS of their own. Raises ValueError for an unknown priority."""
+        place = self.place(Level(priority), rank)
+        return (self.qos_test if kind == "test" else place.qos), place.nice
 
     def place(self, level: Level, rank: int) -> Place:
         """QOS and nice of a place. Raises ValueError outside the range."""
