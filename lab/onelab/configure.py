@@ -12,11 +12,12 @@ from pathlib import Path
 
 from onelab.cache import content_key, remove_tree
 from onelab.commands import run
-from onelab.errors import CommandFailed, LabError
+from onelab.errors import CommandFailed, LabError, MissingPrerequisites
 from onelab.layout import Layout
 
 WHEEL_TIMEOUT_S = 300
 PLAYBOOK_TIMEOUT_S = 1800
+TOOLS = {"uv": "pip install uv", "ansible-playbook": "make venv"}
 
 
 def build_wheel(layout: Layout) -> Path:
@@ -82,13 +83,22 @@ def _json_variable(name: str, value: Path) -> str:
     return json.dumps({name: str(value)})
 
 
+def missing_tools(layout: Layout) -> list[str]:
+    """Return a line with its cure for each command that `apply` needs and this machine lacks."""
+    return [f"{name} is missing: {cure}" for name, cure in TOOLS.items() if _found(layout, name) is None]
+
+
 def _tool(layout: Layout, name: str) -> str:
     """Return the command, the checkout's own before the machine's.
 
-    Raises: LabError when neither is there.
+    Raises: MissingPrerequisites when neither is there.
     """
-    own = layout.checkout / ".venv" / "bin" / name
-    found = str(own) if own.exists() else shutil.which(name)
+    found = _found(layout, name)
     if found is None:
-        raise LabError(f"{name} is missing: run `make venv`" + (" after `pip install uv`" if name == "uv" else ""))
+        raise MissingPrerequisites([f"{name} is missing: {TOOLS[name]}"])
     return found
+
+
+def _found(layout: Layout, name: str) -> str | None:
+    own = layout.checkout / ".venv" / "bin" / name
+    return str(own) if own.exists() else shutil.which(name)

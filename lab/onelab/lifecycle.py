@@ -11,7 +11,7 @@ from onelab import bridge, keys, node, record
 from onelab.addressing import address
 from onelab.cache import Cache, locked, remove_tree
 from onelab.commands import run
-from onelab.configure import build_wheel, configure, fingerprint
+from onelab.configure import build_wheel, configure, fingerprint, missing_tools
 from onelab.errors import CommandFailed, HostsNotReady, NotBuilt
 from onelab.inventory import render, ssh_argv
 from onelab.layers import Layers, build_layers
@@ -31,7 +31,7 @@ def up(layout: Layout, cache: Cache, progress: Progress, *, configured: bool = T
 
     Raises: LabError and its kinds.
     """
-    require(cache.root)
+    require(cache.root, missing_tools(layout) if configured else ())
     with locked(layout.state / "lock"):
         layers = build_layers(cache, layout.checkout, progress)
         made = prepare(layout, layers)

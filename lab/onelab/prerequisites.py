@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from onelab.errors import MissingPrerequisites
@@ -47,12 +48,12 @@ def problems(cache: Path) -> list[str]:
     return found
 
 
-def require(cache: Path) -> None:
-    """Check this machine.
+def require(cache: Path, more: Sequence[str] = ()) -> None:
+    """Check this machine; `more` are problems that others found.
 
     Raises: MissingPrerequisites, with all problems at once.
     """
-    found = problems(cache)
+    found = [*problems(cache), *more]
     if found:
         raise MissingPrerequisites(found)
 

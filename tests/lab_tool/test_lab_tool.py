@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from onelab import prerequisites, record
+from onelab import configure, prerequisites, record
 from onelab.commands import run, run_logged
 from onelab.errors import CommandFailed, LabError, MissingPrerequisites, NotBuilt
 from onelab.layers import Layers, go_version, locked_version
@@ -34,6 +34,18 @@ def test_all_missing_prerequisites_are_named_at_once_with_their_cure(
     assert "sudo lab/lab" in text
     assert "apt-get install iproute2 mmdebstrap mount openssh-client openssl systemd systemd-container" in text
     assert "set ONE_LAB_CACHE elsewhere" in text
+
+
+def test_tools_of_apply_are_looked_for_in_the_checkout_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configure.shutil, "which", lambda command: None)
+    layout = Layout(tmp_path)
+    assert configure.missing_tools(layout) == [
+        "uv is missing: pip install uv",
+        "ansible-playbook is missing: make venv",
+    ]
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/ansible-playbook").touch()
+    assert configure.missing_tools(layout) == ["uv is missing: pip install uv"]
 
 
 def test_every_command_has_a_package_that_is_listed() -> None:
