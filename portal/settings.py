@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 DEFAULT_FILE = "/etc/one/portal.toml"
 
@@ -124,15 +130,18 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order: code, ONE_* environment, credential files, the TOML file."""
         toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get("ONE_SETTINGS", DEFAULT_FILE))
-        return init_settings, env_settings, file_secret_settings, toml
+        # systemd's credentials are named without the prefix that environment variables have.
+        credentials = SecretsSettingsSource(
+            settings_cls, secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY"), env_prefix=""
+        )
+        return init_settings, env_settings, credentials, toml
 
 
 @lru_cache
 def load_settings() -> Settings:
     """The process's settings, read once. Raises pydantic.ValidationError naming each wrong key."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    return Settings(_secrets_dir=credentials)
+    return Settings()
