@@ -1,16 +1,18 @@
-"""Asks `portal.domain.permissions` about rows: may this actor do that to this thing, and who answers what when not."""
+"""From rows to the facts that permissions are decided on, and the refusal when one is missing."""
 
 from __future__ import annotations
 
-from functools import singledispatch
+from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from sqlalchemy import ColumnElement, or_, true
-
-from portal.db.models import App, Base, Model, Token, Workload
+from portal.db.models import App, Model, Token, User, Workload
+from portal.domain.approval import Thresholds
 from portal.domain.lifecycle import State
 from portal.domain.permissions import (
     ADMIN,
+    RESEARCHER,
     SITE,
+    VIEWER,
     AppFacts,
     ModelFacts,
     Object,
@@ -21,73 +23,104 @@ from portal.domain.permissions import (
     may,
 )
 from portal.services.audit import Actor
-from portal.services.errors import Forbidden
+from portal.services.errors import Forbidden, NotFound
+from portal.settings import Settings
+from slurm.units import memory_mib
 
 
-def allowed(actor: Actor, permission: Permission, thing: Object = SITE) -> bool:
-    """Whether the actor may; the portal's own parts (daemon, portal-admin) may everything."""
-    return actor.user_id is None or may(Person(actor.user_id, actor.role), permission, thing)
+def thresholds(settings: Settings) -> Thresholds:
+    """The site's approval thresholds."""
+    return Thresholds(gpus=settings.policy.approval_gpus, memory_mib=memory_mib(settings.policy.approval_memory))
 
 
-def demand(actor: Actor, permission: Permission, thing: Object = SITE, *, role: str = ADMIN) -> None:
-    """Raises Forbidden unless the actor may; `role` names the role that could."""
-    if not allowed(actor, permission, thing):
-        raise role_missing(role)
+def person_of(actor: Actor) -> Person:
+    """The person behind a request. Raises Forbidden for parts of the portal, which hold no permissions."""
+    if actor.user_id is None:
+        raise Forbidden("no_person", "Only a person can do this.", "사람만 할 수 있는 작업입니다.")
+    return Person(id=actor.user_id, role=actor.role)
 
 
-def role_missing(role: str) -> Forbidden:
-    """The one answer to a missing role (pages.md P26)."""
-    korean = {"admin": "관리자", "researcher": "연구원", "viewer": "뷰어"}[role]
-    return Forbidden(
-        "role_missing",
-        f"Not permitted. This needs the {role} role.",
-        f"권한이 없습니다. 이 작업에는 {korean} 역할이 필요합니다.",
-    )
-
-
-@singledispatch
-def facts_of(row: Base) -> Object:
-    """What the permission rules ask about a row."""
-    raise TypeError(f"no permissions are defined on {type(row).__name__}")
-
-
-@facts_of.register
 def app_facts(app: App) -> AppFacts:
-    """An App's."""
-    return AppFacts(app.owner_id, lab_visible=app.visibility == "lab", share_logs=app.share_logs)
+    """What permissions look at in an App."""
+    return AppFacts(owner_id=app.owner_id, lab_visible=app.visibility == "lab", share_logs=app.share_logs)
 
 
-@facts_of.register
 def workload_facts(workload: Workload, active_admins: int = 2) -> WorkloadFacts:
-    """A workload's; `active_admins` matters for decisions only (D12)."""
+    """What permissions look at in a workload; `active_admins` matters only for deciding about requests (D12)."""
     return WorkloadFacts(
-        workload.owner_id,
-        app_facts(workload.app),
-        State(workload.state),
+        owner_id=workload.owner_id,
+        app=app_facts(workload.app),
+        state=State(workload.state),
         needs_approval=workload.needs_approval,
         active_admins=active_admins,
     )
 
 
-@facts_of.register
 def model_facts(model: Model) -> ModelFacts:
-    """A stored model's."""
+    """What permissions look at in a stored model."""
     return ModelFacts(model.workload.owner_id, app_facts(model.workload.app))
 
 
-@facts_of.register
 def token_facts(token: Token) -> TokenFacts:
-    """A token's."""
+    """What permissions look at in a token."""
     return TokenFacts(token.user_id)
 
 
+async def active_admins(session: AsyncSession) -> int:
+    """How many admins can sign in."""
+    query = select(func.count()).select_from(User).where(User.role == ADMIN, User.active)
+    return await session.scalar(query) or 0
+
+
+def need(actor: Actor, permission: Permission, thing: Object) -> None:
+    """Raises Forbidden unless the actor holds `permission` on `thing` as it is now."""
+    if not may(person_of(actor), permission, thing):
+        raise Forbidden(
+            "not_permitted",
+            f"You may not do this here ({permission.value}); your role is {actor.role}.",
+            f"권한이 없습니다 ({permission.value}). 지금 역할: {actor.role}.",
+        )
+
+
+async def readable_workload(session: AsyncSession, actor: Actor, workload_id: str) -> Workload:
+    """One workload. Raises NotFound when it is absent or the actor may not see it."""
+    workload = await session.get(Workload, workload_id)
+    if workload is None or not may(person_of(actor), Permission.WORKLOAD_READ, workload_facts(workload)):
+        raise NotFound("workload", workload_id)
+    return workload
+
+
+def allowed(actor: Actor, permission: Permission, thing: Object = SITE) -> bool:
+    """Whether the actor may; `portal-admin` and the daemon (no person behind them) may everything."""
+    return actor.user_id is None or may(person_of(actor), permission, thing)
+
+
+def demand(actor: Actor, permission: Permission, thing: Object = SITE, *, role: str = ADMIN) -> None:
+    """As `need`, also for the portal's own parts; the refusal names the role that could."""
+    if not allowed(actor, permission, thing):
+        raise role_missing(role)
+
+
+_ROLE_NAMES = {ADMIN: ("admin", "관리자"), RESEARCHER: ("researcher", "연구원"), VIEWER: ("viewer", "뷰어")}
+
+
+def role_missing(role: str) -> Forbidden:
+    """The one answer to a missing role."""
+    english, korean = _ROLE_NAMES[role]
+    return Forbidden(
+        "role_missing",
+        f"Not permitted. This needs the {english} role.",
+        f"권한이 없습니다. 이 작업에는 {korean} 역할이 필요합니다.",
+    )
+
+
 def visible_apps(actor: Actor) -> ColumnElement[bool]:
-    """The same rule for queries that have App joined: lab-visible ones, one's own, all for admins (D6)."""
+    """APP_READ for queries that have App joined: lab-visible ones, one's own, all for admins (D6)."""
     if actor.user_id is None or actor.role == ADMIN:
         return true()
     return or_(App.visibility == "lab", App.owner_id == actor.user_id)
 
 
 def visible_workloads(actor: Actor) -> ColumnElement[bool]:
-    """Workloads (App joined) that one may see: those of visible Apps and one's own."""
+    """WORKLOAD_READ for queries that have App joined: those of visible Apps and one's own."""
     return or_(visible_apps(actor), Workload.owner_id == actor.user_id)
