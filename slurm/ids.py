@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_JOB = re.compile(r"^(?P<leader>[1-9][0-9]*)(?:\+(?P<offset>[0-9]+))?$")
-_STEP = re.compile(r"^(?P<job>[0-9+]+)\.(?P<step>[A-Za-z0-9]+)$")
+_JOB = re.compile(r"(?P<leader>[1-9][0-9]*)(?:\+(?P<offset>[0-9]+))?")
+_STEP = re.compile(r"(?P<job>[0-9+]+)\.(?P<step>[A-Za-z0-9]+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -30,7 +30,7 @@ def parse_job_id(text: str) -> JobId:
 
     Raises ValueError for anything else (arrays among them: a hetjob cannot be one).
     """
-    match = _JOB.match(text)
+    match = _JOB.fullmatch(text)
     if match is None:
         raise ValueError(f"not a Slurm job id: {text!r} (examples: 123, 123+1)")
     offset = match.group("offset")
@@ -42,7 +42,7 @@ def parse_step_id(text: str) -> tuple[JobId, str]:
 
     Raises ValueError for anything else.
     """
-    match = _STEP.match(text)
+    match = _STEP.fullmatch(text)
     if match is None:
         raise ValueError(f"not a Slurm step id: {text!r} (examples: 123.4, 123+1.batch)")
     return parse_job_id(match.group("job")), match.group("step")

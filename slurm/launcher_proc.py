@@ -76,12 +76,20 @@ def holds_socket(pids: Iterable[int], inodes: Set[str]) -> bool:
 
 
 def _open_files(pid: int) -> List[str]:
-    """Where the descriptors of a process point; empty when it ended or may not be looked at."""
+    """Where the descriptors of a process point; one that closes meanwhile, or a process that ended, is left out."""
     folder = "/proc/%d/fd" % pid
     try:
-        return [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
+        names = os.listdir(folder)
     except OSError:
         return []
+    return [_target(os.path.join(folder, name)) for name in names]
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 def oom_kills(own_cgroup: Optional[str] = None, root: str = _CGROUP_ROOT) -> int:

@@ -71,6 +71,10 @@ class Pass:
         edges = [(other, edge) for other in self.parts.values() for edge in other.step["after"]]
         return [other for other, edge in edges if edge["step"] == part.id and edge["when"] == "started"]
 
+    def _served(self, service: Part) -> List[Part]:
+        """Whom a service is for: its clients, or every part that is no service when nobody names it."""
+        return self._clients(service) or [part for part in self.parts.values() if not part.step["service"]]
+
     def _tell(self, part: Part) -> None:
         """Write what the launchers have reported."""
         for news in part.look():
@@ -149,7 +153,7 @@ class Pass:
         self._booking.give_back(part.step)
         part.run = None
         if not run.launched and not part.stop_word:
-            self._launch_failed(part, run.process.returncode, last_lines(os.path.join(run.folder, "srun.log"))[-2:])
+            self._launch_failed(part, run.process.returncode, last_lines(os.path.join(run.folder, "srun.log"))[-1:])
             return
         outcome = self._outcome(part, run)
         if outcome.result == "failed" and self._may_retry(part):
@@ -174,11 +178,12 @@ class Pass:
 
     def _needs_are_over(self, service: Part) -> bool:
         """Whether everybody who needs the service has ended, by their launchers' word where srun has not noticed yet."""
-        clients = self._clients(service) or [part for part in self.parts.values() if not part.step["service"]]
+        clients = self._served(service)
         for client in clients:
             if client.run is not None:
                 client.run.read()
-        return all(client.result or (client.run is not None and client.run.all_ended) for client in clients)
+        ended = [bool(client.result) or (client.run is not None and client.run.all_ended) for client in clients]
+        return bool(ended) and all(ended)
 
     def _may_retry(self, part: Part) -> bool:
         """Not while stopping, and not when parts that talk to this one have begun: they know its old place."""
@@ -233,8 +238,8 @@ class Pass:
     def _stop_services(self) -> None:
         """A service whose last client has ended is done."""
         for part in self._live():
-            clients = self._clients(part) or [other for other in self.parts.values() if not other.step["service"]]
-            if part.step["service"] and part.is_launched and all(client.result for client in clients):
+            served = self._served(part)
+            if part.step["service"] and part.is_launched and served and all(client.result for client in served):
                 part.request_stop(SERVICE_DONE)
 
     def _release_groups(self) -> None:

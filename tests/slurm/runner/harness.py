@@ -31,6 +31,16 @@ FOREVER = "while True: time.sleep(1)"
 ON_TERM = "signal.signal(signal.SIGTERM, lambda *_: (print('told to end'), sys.exit({code})))\n"
 
 
+def wait_for_file(path: Path) -> str:
+    """Code of a payload that goes on when the file is there."""
+    return f"while not os.path.exists({str(path)!r}): time.sleep(0.01)\n"
+
+
+def wait_for_text(path: Path, text: str) -> str:
+    """Code of a payload that goes on when the file says so."""
+    return wait_for_file(path) + f"while {text!r} not in open({str(path)!r}).read(): time.sleep(0.01)\n"
+
+
 def python(code: str) -> ContainerCommand:
     """A payload in Python; `at` maps the paths inside to the folders outside."""
     command = ("/images/sha256-0.sif", sys.executable, "-IS", "-c", PRELUDE + code)

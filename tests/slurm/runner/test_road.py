@@ -6,10 +6,9 @@ import json
 import os
 import stat
 from dataclasses import replace
-from pathlib import Path
 
 from slurm.runnerjob import Ready
-from tests.slurm.runner.harness import FOREVER, GROUP, Cluster, step
+from tests.slurm.runner.harness import FOREVER, GROUP, Cluster, step, wait_for_file
 
 SERVER = """
 listener = socket.create_server(("127.0.0.1", int(os.environ["ONE_PORT"])))
@@ -23,11 +22,6 @@ print(os.environ["ONE_HOST_SIM_SERVER"], where["hosts"])
 print(socket.create_connection(("127.0.0.1", where["port"])).recv(5).decode())
 """
 DUMP = "json.dump(dict(os.environ), open(at['/one/out'] + '/env.' + os.environ['ONE_NODE_RANK'], 'w'))"
-
-
-def wait_for_file(path: Path) -> str:
-    """Code of a payload that ends when the test makes the file."""
-    return f"while not os.path.exists({str(path)!r}): time.sleep(0.01)"
 
 
 def test_one_step_after_another_reads_what_the_first_wrote(cluster: Cluster) -> None:
@@ -124,7 +118,7 @@ def test_steps_share_a_group_only_as_far_as_it_goes(cluster: Cluster) -> None:
     process = cluster.start(cluster.job(*steps))
     cluster.wait_for_event("step_started", step="T/a")
     cluster.wait_for_event("step_started", step="T/b")
-    assert [call["options"]["job-name"] for call in cluster.sruns] == ["T/a", "T/b"]
+    assert sorted(call["options"]["job-name"] for call in cluster.sruns) == ["T/a", "T/b"]
     cluster.tell("go", "")
     ran = cluster.finish(process)
     assert ran.code == 0
