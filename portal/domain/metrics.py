@@ -9,16 +9,6 @@ from typing import Any
 NOT_METRICS = frozenset({"t", "episode", "step"})
 
 
-def rewards(points: Iterable[Mapping[str, Any]]) -> list[tuple[int, float]]:
-    """(episode, reward) of every line that reports both; a later line of an episode replaces the earlier one."""
-    found = {}
-    for point in points:
-        episode, reward = point.get("episode"), point.get("reward")
-        if isinstance(episode, int) and not isinstance(episode, bool) and _is_number(reward):
-            found[episode] = float(reward)
-    return sorted(found.items())
-
-
 def summary(points: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Key -> {count, first, final, min, max, mean} of every numeric key; values that are not finite are left out."""
     series: dict[str, list[float]] = {}

@@ -1,0 +1,27 @@
+"""The one line that names what a workload asks for: the component with most GPUs, and how many others there are (D18)."""
+
+from __future__ import annotations
+
+from portal.spec.graph import components_of
+from portal.spec.models import AppSpec, Component
+from slurm.units import memory_text
+
+
+def resources_text(spec: AppSpec) -> str:
+    """`A100 x 4, 128GB +4`; without any GPU `CPU x 8, 32GB` (CPUs only where the spec names them)."""
+    components = [component for _path, _task, component in components_of(spec)]
+    largest = max(components, key=lambda one: (one.resources.gpu_count, one.resources.gpu_shards or 0))
+    others = len(components) - 1
+    return _one(largest) + (f" +{others}" if others else "")
+
+
+def _one(component: Component) -> str:
+    asked = component.resources
+    memory = memory_text(asked.memory_mib)
+    if asked.gpu_count:
+        text = f"{asked.gpu_type} x {asked.gpu_count}, {memory}"
+    elif asked.gpu_shards:
+        text = f"{asked.gpu_type} {asked.gpu_shards} shards, {memory}"
+    else:
+        text = f"CPU x {asked.cpus}, {memory}" if asked.cpus else memory
+    return text if asked.nodes == 1 else f"{asked.nodes} x ({text})"

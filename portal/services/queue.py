@@ -1,0 +1,236 @@
+"""The order in which Slurm will take waiting work, and an admin's changes to it; the daemon carries them to Slurm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from portal.db.models import SlurmJob, Workload
+from portal.domain.lifecycle import State
+from portal.domain.permissions import SITE, Permission, may
+from portal.domain.priority import Level, PriorityScale
+from portal.domain.resources_text import resources_text
+from portal.services import cluster, state
+from portal.services.access import need, person_of, readable_workload, workload_facts
+from portal.services.audit import Action, Actor, record
+from portal.services.errors import Conflict, Invalid
+from portal.settings import Settings
+from portal.spec.load import load_resolved
+from slurm.records import JobRecord
+from slurm.states import PENDING
+
+PORTAL_MARK = "one:"
+HIDDEN_KINDS = frozenset({"test"})
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """One waiting line. `workload_id` is None for a job from outside the portal; a private one keeps its name to itself."""
+
+    order: int
+    workload_id: str | None
+    name: str
+    priority: str
+    resources: str
+    applicant: str
+    state: str
+    phase: str
+    submitted_at: datetime | None
+    slurm_id: int | None
+    slurm_priority: int | None
+    slurm_reason: str
+    estimated_start: datetime | None
+    held: bool
+    changed_outside_at: datetime | None
+    private: bool = False
+
+
+async def rank_at_end(session: AsyncSession, settings: Settings, level: Level) -> int:
+    """The rank of a newcomer in its level: behind everything that waits there."""
+    return PriorityScale.of(settings).rank_at_end([workload.queue_rank for workload in await _waiting(session, level)])
+
+
+async def entries(session: AsyncSession, actor: Actor, *, mine: bool = False) -> list[QueueEntry]:
+    """Everything that waits, in Slurm's own order, jobs from outside included; what Slurm does not have yet comes last."""
+    need(actor, Permission.QUEUE_READ, SITE)
+    waiting = [workload for workload in await _waiting(session) if workload.kind not in HIDDEN_KINDS]
+    if mine:
+        waiting = [workload for workload in waiting if workload.owner_id == actor.user_id]
+    lines = [_line(actor, workload) for workload in waiting]
+    if not mine:
+        lines += [_outside(job) for job in await _outside_jobs(session)]
+    lines.sort(key=lambda line: (line.slurm_priority is None, -(line.slurm_priority or 0), line.slurm_id or 0))
+    return [replace(line, order=order) for order, line in enumerate(lines, 1)]
+
+
+async def set_priority(
+    session: AsyncSession, actor: Actor, settings: Settings, workload_id: str, level: Level
+) -> Workload:
+    """Put a waiting workload at the end of another level. Raises NotFound, Forbidden, Conflict."""
+    workload = await _changeable(session, actor, workload_id, Permission.WORKLOAD_PRIORITISE)
+    if workload.priority != level:
+        before = _place(workload)
+        workload.queue_rank = await rank_at_end(session, settings, level)
+        workload.priority = level.value
+        _changed(session, actor, Action.WORKLOAD_PRIORITY, workload, before)
+    return workload
+
+
+async def move(
+    session: AsyncSession,
+    actor: Actor,
+    settings: Settings,
+    workload_id: str,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    to_top: bool = False,
+) -> Workload:
+    """Give a waiting workload another place in its level: before or after another one, or first.
+
+    Raises NotFound, Forbidden, Conflict, Invalid (not exactly one place, or a neighbour of another level).
+    """
+    workload = await _changeable(session, actor, workload_id, Permission.WORKLOAD_PRIORITISE)
+    level = await _waiting(session, Level(workload.priority))
+    ids = [waiting.id for waiting in level]
+    start, end = ids.index(workload.id), _target(ids, workload.id, before, after, to_top)
+    for position, rank in (
+        PriorityScale.of(settings).move([waiting.queue_rank for waiting in level], start, end).items()
+    ):
+        moved = level[position]
+        place = _place(moved)
+        moved.queue_rank = rank
+        _changed(session, actor, Action.WORKLOAD_MOVE, moved, place)
+    return workload
+
+
+async def hold(session: AsyncSession, actor: Actor, workload_id: str, *, held: bool) -> Workload:
+    """Hold or release a waiting workload. Raises NotFound, Forbidden, Conflict."""
+    workload = await _changeable(session, actor, workload_id, Permission.WORKLOAD_HOLD)
+    if workload.held != held:
+        place = _place(workload)
+        workload.held = held
+        _changed(session, actor, Action.WORKLOAD_HOLD if held else Action.WORKLOAD_RELEASE, workload, place)
+    return workload
+
+
+async def _waiting(session: AsyncSession, level: Level | None = None) -> list[Workload]:
+    """Queued workloads in the order of Slurm: level, rank, age; tests have a QOS of their own and are no level."""
+    query = select(Workload).where(Workload.state == State.QUEUED)
+    if level is not None:
+        query = query.where(Workload.priority == level.value, Workload.kind.not_in(HIDDEN_KINDS))
+    found = await session.scalars(query.order_by(Workload.queue_rank, Workload.queued_at, Workload.id))
+    return list(found.unique())
+
+
+async def _changeable(session: AsyncSession, actor: Actor, workload_id: str, permission: Permission) -> Workload:
+    workload = await readable_workload(session, actor, workload_id)
+    if actor.role == "admin" and workload.state != State.QUEUED:
+        raise Conflict(
+            "not_queued",
+            f"{workload_id} does not wait in the queue (it is {workload.state}); running work is never touched.",
+            f"{workload_id}은(는) 대기 중이 아닙니다 (지금: {workload.state}). 실행 중인 작업은 바꾸지 않습니다.",
+        )
+    need(actor, permission, workload_facts(workload))
+    return workload
+
+
+def _target(ids: list[str], moved: str, before: str | None, after: str | None, to_top: bool) -> int:
+    if sum((before is not None, after is not None, to_top)) != 1:
+        raise Invalid(
+            "place", "Give one place: before, after, or to the top.", "before, after, top 중 하나를 고르세요."
+        )
+    others = [name for name in ids if name != moved]
+    if to_top:
+        return 0
+    neighbour = before or after or ""
+    if neighbour not in others:
+        raise Invalid(
+            "neighbour",
+            f"{neighbour} does not wait in the same priority level.",
+            f"{neighbour}은(는) 같은 우선순위에서 대기하지 않습니다.",
+        )
+    return others.index(neighbour) + (0 if before else 1)
+
+
+def _place(workload: Workload) -> dict[str, Any]:
+    return {"priority": workload.priority, "rank": workload.queue_rank, "held": workload.held}
+
+
+def _changed(
+    session: AsyncSession, actor: Actor, action: Action, workload: Workload, before: Mapping[str, Any]
+) -> None:
+    after = _place(workload)
+    record(session, actor, action, "workload", workload.id, before=dict(before), after=after)
+    state.event(session, workload, "portal", action.value.replace(".", "_"), text=actor.name, data=after)
+
+
+def _line(actor: Actor, workload: Workload) -> QueueEntry:
+    job = current_job(workload)
+    private = not may(person_of(actor), Permission.WORKLOAD_READ, workload_facts(workload))
+    return QueueEntry(
+        order=0,
+        workload_id=None if private else workload.id,
+        name="" if private else workload.name,
+        priority=workload.priority,
+        resources=resources_text(load_resolved(workload.resolved or workload.spec)),
+        applicant=workload.owner.display_name,
+        state=workload.state,
+        phase=workload.phase,
+        submitted_at=workload.submitted_at,
+        slurm_id=job.leader_id if job else None,
+        slurm_priority=job.slurm_priority if job else None,
+        slurm_reason=job.reason if job else "",
+        estimated_start=job.estimated_start if job else None,
+        held=workload.held,
+        changed_outside_at=job.changed_outside_at if job else None,
+        private=private,
+    )
+
+
+def current_job(workload: Workload) -> SlurmJob | None:
+    """The Slurm job that the workload waits for or runs in: the first of the last attempt that has not ended."""
+    jobs = workload.attempts[-1].jobs if workload.attempts else []
+    return next((job for job in jobs if job.status == "submitted"), None)
+
+
+async def _outside_jobs(session: AsyncSession) -> Iterable[JobRecord]:
+    taken = await cluster.snapshot(session)
+    return [
+        job
+        for job in (taken.jobs if taken else ())
+        if job.state == PENDING and job.job_id == job.leader_id and not job.comment.startswith(PORTAL_MARK)
+    ]
+
+
+def _outside(job: JobRecord) -> QueueEntry:
+    gpus = [
+        f"{name.partition(':')[2] or 'GPU'} x {count}" for name, count in job.gres.items() if name.startswith("gpu")
+    ]
+    size = gpus or [f"CPU x {job.cpus}"]
+    return QueueEntry(
+        order=0,
+        workload_id=None,
+        name=job.name,
+        priority=job.qos,
+        resources=", ".join([*size, f"{job.memory_mib // 1024}GB"]),
+        applicant=job.user,
+        state=State.QUEUED.value,
+        phase="external",
+        submitted_at=_time(job.submitted_at),
+        slurm_id=job.job_id,
+        slurm_priority=job.priority,
+        slurm_reason=job.reason,
+        estimated_start=_time(job.estimated_start),
+        held=job.held,
+        changed_outside_at=None,
+    )
+
+
+def _time(epoch: int | None) -> datetime | None:
+    return datetime.fromtimestamp(epoch, UTC) if epoch else None
