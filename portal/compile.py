@@ -1,1 +1,0 @@
-"""Resolved spec and request -> plan input, container command lines, batch scripts."""

@@ -1,0 +1,45 @@
+"""Resolved spec and request -> plan, runner jobs, batch scripts and submissions; pure.
+
+resolve(spec, {"registry.avatar.io/env-sim:1.0": "sha256:..."}) -> AppSpec with digests
+step_graph(spec, CpuPolicy) -> slurm.graph.StepGraph
+compile_run(RunRequest, inventory, {digest: RunnableImage}, SitePolicy) -> CompiledRun(plan, run_dir, jobs)
+for_hand_over(job.submission, JobMark(...), predecessors=[leader ids], time_limit_min=...) -> Submission
+"""
+
+from portal.compile.handover import JobMark, dependency, for_hand_over
+from portal.compile.request import (
+    CompiledJob,
+    CompiledRun,
+    CompileError,
+    ImageMissing,
+    RunnableImage,
+    RunRequest,
+    ScriptTooLarge,
+    SitePolicy,
+)
+from portal.compile.resolve import resolve
+from portal.compile.run import compile_run, plan_run
+from portal.compile.steps import CpuPolicy, step_graph, step_id
+from portal.compile.testrun import TestRun, reduced
+
+__all__ = [
+    "CompileError",
+    "CompiledJob",
+    "CompiledRun",
+    "CpuPolicy",
+    "ImageMissing",
+    "JobMark",
+    "RunRequest",
+    "RunnableImage",
+    "ScriptTooLarge",
+    "SitePolicy",
+    "TestRun",
+    "compile_run",
+    "dependency",
+    "for_hand_over",
+    "plan_run",
+    "reduced",
+    "resolve",
+    "step_graph",
+    "step_id",
+]
