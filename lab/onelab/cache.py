@@ -55,23 +55,24 @@ class Cache:
                 return final
             temporary = self.root / "tmp" / f"{kind}-{key}"
             # We hold the lock of this key: a leftover can only come from a build that was killed.
-            remove_tree(temporary)
+            remove(temporary)
             temporary.mkdir(parents=True)
             try:
                 build(temporary)
             except BaseException:
-                remove_tree(temporary)
+                remove(temporary)
                 raise
             final.parent.mkdir(parents=True, exist_ok=True)
             os.rename(temporary, final)
         return final
 
 
-def remove_tree(path: Path) -> None:
-    """Delete a folder if it is there; refuses (OSError) while anything is mounted below it."""
-    if not path.exists():
-        return
-    mounted = mounts_below(path)
-    if mounted:
-        raise OSError(f"not deleting {path}: {mounted[0]} is mounted in it")
-    shutil.rmtree(path)
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all in it; refuses (OSError) while anything is mounted below it."""
+    if path.is_dir() and not path.is_symlink():
+        mounted = mounts_below(path)
+        if mounted:
+            raise OSError(f"not deleting {path}: {mounted[0]} is mounted in it")
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from onelab import lifecycle, node, record, report
 from onelab.addressing import address
 from onelab.cache import Cache
 from onelab.errors import LabError
+from onelab.images import build_images
 from onelab.inventory import ssh_argv
 from onelab.layout import Layout, cache_root, node_named
 from onelab.prerequisites import PACKAGES
@@ -20,6 +22,7 @@ from onelab.progress import Progress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FAILED = 1
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LabError as exc:
         print(f"lab: {exc}", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        print("lab: interrupted; `lab/lab up` goes on from here, `lab/lab down` clears up", file=sys.stderr)
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,7 +97,9 @@ def _status(layout: Layout, _options: argparse.Namespace) -> int:
 
 def _apply(layout: Layout, options: argparse.Namespace) -> int:
     made = record.load(layout)
-    lifecycle.apply(layout, Cache(cache_root()), Progress(), made, more=without_dashes(options.more))
+    progress = Progress()
+    images = build_images(Cache(cache_root()), layout.checkout, progress)
+    lifecycle.apply(layout, progress, made, images, more=without_dashes(options.more))
     return 0
 
 

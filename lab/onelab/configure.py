@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from onelab.cache import content_key, remove_tree
+from onelab.cache import content_key, remove
 from onelab.commands import run
 from onelab.errors import CommandFailed, LabError, MissingPrerequisites
 from onelab.layout import Layout
@@ -25,7 +25,7 @@ def build_wheel(layout: Layout) -> Path:
 
     Raises: CommandFailed; LabError when the build leaves anything but one wheel.
     """
-    remove_tree(layout.dist)
+    remove(layout.dist)
     argv = [_tool(layout, "uv"), "build", "-q", "--wheel", "--out-dir", str(layout.dist)]
     run(argv, cwd=layout.checkout, timeout_s=WHEEL_TIMEOUT_S)
     wheels = sorted(layout.dist.glob("*.whl"))
@@ -66,10 +66,10 @@ def configure(layout: Layout, wheel: Path, images: Path, more: Sequence[str] = (
 
 def fingerprint(layout: Layout, wheel: Path, images: Path, layers: Iterable[str]) -> str:
     """Return a name for all that Ansible configures the hosts from: the same name, nothing to do."""
-    parts = [layout.inventory.read_text(), file_digest(wheel), *layers]
-    for root in (layout.checkout / "ansible", images):
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            parts += [str(path.relative_to(root)), file_digest(path)]
+    parts = [layout.inventory.read_text(), file_digest(wheel), str(images), *layers]
+    roles = layout.checkout / "ansible"
+    for path in sorted(path for path in roles.rglob("*") if path.is_file()):
+        parts += [str(path.relative_to(roles)), file_digest(path)]
     return content_key(*parts)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from onelab import bridge, keys, node, record
 from onelab.addressing import address
-from onelab.cache import Cache, locked, remove_tree
+from onelab.cache import Cache, locked, remove
 from onelab.commands import run
 from onelab.configure import build_wheel, configure, fingerprint, missing_tools
 from onelab.errors import CommandFailed, HostsNotReady, NotBuilt
+from onelab.images import build_images
 from onelab.inventory import render, ssh_argv
 from onelab.layers import Layers, build_layers
 from onelab.layout import NODES, Layout, Node
@@ -24,6 +25,7 @@ from onelab.record import Record
 
 READY_TIMEOUT_S = 60.0
 VENV = "opt/one/venv"
+LOCK = "lock"
 
 
 def up(layout: Layout, cache: Cache, progress: Progress, *, configured: bool = True) -> Record:
@@ -32,15 +34,16 @@ def up(layout: Layout, cache: Cache, progress: Progress, *, configured: bool = T
     Raises: LabError and its kinds.
     """
     require(cache.root, missing_tools(layout) if configured else ())
-    with locked(layout.state / "lock"):
+    with locked(layout.state / LOCK), ThreadPoolExecutor(max_workers=1) as pool:
+        images = pool.submit(build_images, cache, layout.checkout, progress) if configured else None
         layers = build_layers(cache, layout.checkout, progress)
         made = prepare(layout, layers)
         with progress.step(f"booting {len(NODES)} hosts on {made.subnet}"):
             for each in NODES:
                 node.boot(layout, each, layers.lowers())
             wait_for_ssh(layout, made)
-        if configured:
-            apply(layout, cache, progress, made, only_if_changed=True)
+        if images is not None:
+            apply(layout, progress, made, images.result(), only_if_changed=True)
     return made
 
 
@@ -69,9 +72,9 @@ def prepare(layout: Layout, layers: Layers) -> Record:
 
 def apply(
     layout: Layout,
-    cache: Cache,
     progress: Progress,
     made: Record,
+    images: Path,
     *,
     only_if_changed: bool = False,
     more: Sequence[str] = (),
@@ -82,7 +85,6 @@ def apply(
     """
     with progress.step("building the project's wheel"):
         wheel = build_wheel(layout)
-    images = images_folder(cache)
     current = fingerprint(layout, wheel, images, made.layers.to_dict().values())
     if only_if_changed and layout.applied.exists() and layout.applied.read_text() == current:
         progress.say("the hosts are configured already (`lab/lab apply` runs Ansible all the same)")
@@ -94,16 +96,9 @@ def apply(
         layout.applied.write_text(current)
 
 
-def images_folder(cache: Cache) -> Path:
-    """Return the folder with the demo images' OCI layouts."""
-    folder = cache.root / "images"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def down(layout: Layout, progress: Progress, *, purge: bool = False) -> None:
     """Leave no process, mount, cgroup or bridge of this checkout's lab, whatever state it is in."""
-    with locked(layout.state / "lock"):
+    with locked(layout.state / LOCK):
         with progress.step("shutting the hosts down"):
             node.shut_down(layout)
             for each in NODES:
@@ -113,11 +108,10 @@ def down(layout: Layout, progress: Progress, *, purge: bool = False) -> None:
             unmount_below(layout.state)
             bridge.remove_link(layout.bridge)
         if purge:
-            for name in ("nodes", "shared", "training-data", "logs", "dist", "ssh", "ca"):
-                remove_tree(layout.state / name)
-            for path in (layout.record, layout.applied, layout.inventory):
-                path.unlink(missing_ok=True)
-            progress.say("the hosts' disks, keys and shared folders are deleted; the cache is kept")
+            for path in layout.state.iterdir():
+                if path.name != LOCK:
+                    remove(path)
+            progress.say("the hosts' disks, keys, secrets and shared folders are deleted; the cache is kept")
 
 
 def boot_one(layout: Layout, chosen: Node) -> None:
@@ -167,4 +161,4 @@ def _fit_uppers(layout: Layout, old: Layers, new: Layers) -> None:
     """Drop what nodes wrote over folders that are no longer the same."""
     layout.applied.unlink(missing_ok=True)
     for each in NODES:
-        remove_tree(layout.node_dir(each) if old.base != new.base else layout.upper(each) / VENV)
+        remove(layout.node_dir(each) if old.base != new.base else layout.upper(each) / VENV)

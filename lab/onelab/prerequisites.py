@@ -16,6 +16,8 @@ COMMANDS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "openssl": "openssl",
+    "umoci": "umoci",
+    "setpriv": "util-linux",
     "mount": "mount",
     "journalctl": "systemd",
 }

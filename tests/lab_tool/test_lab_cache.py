@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from onelab.cache import Cache, content_key, remove_tree
+from onelab.cache import Cache, content_key, remove
 
 
 def test_keys_tell_parts_apart() -> None:
@@ -56,5 +56,16 @@ def test_a_tree_with_a_mount_in_it_is_not_deleted(tmp_path: Path, monkeypatch: p
     tree.mkdir()
     monkeypatch.setattr("onelab.cache.mounts_below", lambda path: [path / "root"])
     with pytest.raises(OSError, match="root is mounted in it"):
-        remove_tree(tree)
+        remove(tree)
     assert tree.exists()
+
+
+def test_removing_takes_files_folders_and_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    remove(tmp_path / "link")
+    assert (tmp_path / "folder" / "deep").exists()
+    for name in ("folder", "file", "absent"):
+        remove(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
