@@ -23,7 +23,7 @@ def root() -> Path:
 
 
 def run(component: Callable[[], None]) -> None:
-    """Run a component's main function; what is missing becomes one line on stderr and exit code 2."""
+    """Run a component's main function; what is missing becomes one line on stderr and exit code 1."""
     try:
         component()
     except Missing as exc:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from oneapp.contract import Missing
 
@@ -16,9 +17,12 @@ Array = NDArray[np.float64]
 
 
 def save(path: Path, tensors: dict[str, Array]) -> None:
-    """Write to a temporary name, then rename."""
+    """Write to a temporary name, then rename.
+
+    Not safetensors' save_file: its files are 0600 whatever the umask says, and the platform could not read them.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, str(temporary))
+    temporary.write_bytes(to_bytes({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
     temporary.replace(path)
 
 
