@@ -41,16 +41,22 @@ CUDA_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 def compile_run(
-    request: RunRequest, inventory: Sequence[NodeClass], images: Mapping[str, RunnableImage], site: SitePolicy
+    request: RunRequest,
+    inventory: Sequence[NodeClass],
+    images: Mapping[str, RunnableImage],
+    site: SitePolicy,
+    *,
+    plan: Plan | None = None,
 ) -> CompiledRun:
     """Plan a run on `inventory` and write down everything that Slurm and the runner need.
 
-    `images` maps digests to converted images. Raises slurm.errors.PlanError, ImageMissing, ScriptTooLarge and
+    `images` maps digests to converted images; `plan` is the stored plan of a run of which Slurm may have a part already,
+    so that the rest is made of the same one. Raises slurm.errors.PlanError, ImageMissing, ScriptTooLarge and
     containers.errors.UnusableImage.
     """
     spec = reduced(request.spec, request.test) if request.test else request.spec
     graph = step_graph(spec, site.cpus)
-    plan = plan_run(request, graph, inventory, site)
+    plan = plan or plan_run(request, graph, inventory, site)
     run_dir = f"{site.runs}/{request.owner}/{request.workload}/a{request.attempt}"
     compiler = _Compiler(request, spec, graph, plan, images, site, run_dir)
     return CompiledRun(plan, run_dir, tuple(compiler.job(index) for index in range(len(plan.jobs))))
