@@ -1,4 +1,4 @@
-"""What is expected of time before anything has run: durations, and which steps are expected never to meet."""
+"""What is expected of time before anything has run: durations, and which steps can wait without harm."""
 
 from __future__ import annotations
 
@@ -15,53 +15,61 @@ UNKNOWN_DURATION = 1.0
 SHORTEST_S = 1e-3
 """Durations below this are taken as this, so that no step ends before it starts."""
 
-SLACK_WITHOUT_HISTORY = 2.0
-"""Without history a step may share by expectation only when it could be this many average steps late without harm."""
+RESERVE_WITHOUT_HISTORY = 2.0
+"""Without history a step may be planned to wait only as long as it could be this many average steps later still."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """Durations in seconds (or in units of the unknown duration), and the order they suggest.
+    """Expected durations in seconds (or in units of the unknown duration).
 
-    `later[i]`: steps expected to start only after step i has ended; it contains the certain order and is transitive.
-    `loose`: the steps that may rely on it; the others share only by certain order.
+    `reserve`: how much later than planned a step that waits must still be allowed to end. `spread`: how far the end of
+    a step may be from what is expected. Both are 0 where all durations are known.
     """
 
     durations: tuple[float, ...]
-    starts: tuple[float, ...]
-    ends: tuple[float, ...]
-    later: tuple[int, ...]
-    loose: int
+    reserve: float
+    spread: float
+
+    def last_end(self, ends: Sequence[float], rivals_of: Sequence[bool]) -> float:
+        """When the last of some steps is expected to end; `rivals_of` marks those that no other of them must follow.
+
+        Of m steps that are expected to end last together, the last ends later than each: with nothing known about
+        durations (memoryless ones) by 1/2 + 1/3 + ... + 1/m of an average one.
+        """
+        last = max(ends)
+        if not self.spread:
+            return last
+        rivals = sum(1 for end, rival in zip(ends, rivals_of, strict=True) if rival and end >= last - self.spread / 2)
+        return last + self.spread * sum(1 / m for m in range(2, rivals + 1))
 
 
-def expected_durations(graph: StepGraph, expected_s: Mapping[str, float] | None) -> tuple[float, ...]:
-    """Medians of earlier runs (seconds by step id) where there are any, else equal.
+def expect(graph: StepGraph, expected_s: Mapping[str, float] | None) -> Expectation:
+    """Medians of earlier runs (seconds by step id) where there are any, else equal durations.
 
     A step without history among others with it is taken to last the median of theirs.
     """
-    known = [expected_s[step.id] for step in graph.steps if step.id in expected_s] if expected_s else []
-    fallback = median(known) if known else UNKNOWN_DURATION
-    return tuple(max((expected_s or {}).get(step.id, fallback), SHORTEST_S) for step in graph.steps)
+    history = expected_s or {}
+    known = [history[step.id] for step in graph.steps if step.id in history]
+    average = median(known) if known else UNKNOWN_DURATION
+    durations = tuple(max(history.get(step.id, average), SHORTEST_S) for step in graph.steps)
+    if len(known) == len(graph.steps):
+        return Expectation(durations, 0.0, 0.0)
+    return Expectation(durations, RESERVE_WITHOUT_HISTORY * average, average)
 
 
-def expect(order: Order, durations: Sequence[float], *, known: bool, within: int | None = None) -> Expectation:
-    """Expected times of the steps of `within` (all by default) when everything outside it has already ended.
+def movable_steps(order: Order, expectation: Expectation, within: int) -> int:
+    """The steps (a bit mask) that may share by expectation and be planned to wait.
 
-    With `known` durations every step may rely on the expected order, otherwise only those with slack; steps joined to
-    others by "started" edges never may, because one that waits for room could keep another waiting for ever.
+    They have the reserve and are not joined to others by "started" edges: one of those that waits for room could keep
+    another waiting for ever.
     """
-    count = len(durations)
-    mask = (1 << count) - 1 if within is None else within
-    starts, ends = order.times(durations, within=mask)
-    slack_needed = 0.0 if known else SLACK_WITHOUT_HISTORY * max(durations)
-    tails = order.tails(durations, within=mask)
-    whole = max((starts[i] + tails[i] for i in members(mask)), default=0.0)
-    loose = mask_of(
+    durations = expectation.durations
+    starts, _ = order.times(durations, within=within)
+    tails = order.tails(durations, within=within)
+    whole = max((starts[i] + tails[i] for i in members(within)), default=0.0)
+    return mask_of(
         i
-        for i in members(mask)
-        if order.together[i] == 1 << i and whole - tails[i] - starts[i] >= slack_needed - SHORTEST_S / 2
+        for i in members(within)
+        if order.together[i] == 1 << i and whole - tails[i] - starts[i] >= expectation.reserve - SHORTEST_S / 2
     )
-    later = list(order.later)
-    for i in members(loose):
-        later[i] |= mask_of(j for j in members(loose & ~(1 << i)) if ends[i] <= starts[j])
-    return Expectation(tuple(durations), tuple(starts), tuple(ends), tuple(later), loose)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slurm.errors import PlanError, PlanProblem
-from slurm.expect import expected_durations
+from slurm.expect import expect
 from slurm.feasible import impossible_steps
 from slurm.graph import StepGraph
 from slurm.hosting import Hosts
@@ -82,49 +82,44 @@ def make_plan(
     if problems:
         raise PlanError(problems)
     order = order_of(graph)
-    durations = expected_durations(graph, expected_s)
-    packer = Packer(graph, order, hosts)
-    stages = _choose(packer, durations, form, held_over_used, known=bool(expected_s))
-    used = sum(packer.gpus(i) * durations[i] for i in range(len(durations)))
+    packer = Packer(graph, order, hosts, expect(graph, expected_s))
+    stages = _choose(packer, form, held_over_used)
     after = after_jobs(packer, stages)
-    jobs = tuple(_job(packer, stage, after[k], durations, runner_memory_mib) for k, stage in enumerate(stages))
-    return Plan("staged" if len(jobs) > 1 else "together", "", "", jobs, _ratio(stages, used))
+    jobs = tuple(_job(packer, stage, after[k], runner_memory_mib) for k, stage in enumerate(stages))
+    return Plan("staged" if len(jobs) > 1 else "together", "", "", jobs, _ratio(packer, stages))
 
 
-def _ratio(stages: Sequence[Stage], used: float) -> float:
+def _ratio(packer: Packer, stages: Sequence[Stage]) -> float:
+    durations = packer.expectation.durations
+    used = sum(packer.gpus(i) * durations[i] for i in range(len(durations)))
     return sum(stage.held for stage in stages) / used if used else 1.0
 
 
-def _choose(
-    packer: Packer, durations: Sequence[float], form: Form, held_over_used: float, *, known: bool
-) -> list[Stage]:
-    used = sum(packer.gpus(i) * durations[i] for i in range(len(durations)))
-    together = [make_stage(packer, (1 << len(durations)) - 1, durations, known=known)]
-    if form == "together" or (form == "auto" and _ratio(together, used) <= held_over_used):
+def _choose(packer: Packer, form: Form, held_over_used: float) -> list[Stage]:
+    count = len(packer.graph.steps)
+    together = [make_stage(packer, (1 << count) - 1)]
+    if form == "together" or (form == "auto" and _ratio(packer, together) <= held_over_used):
         return together
-    most = max(2, len(durations) // STEPS_PER_JOB)
+    most = max(2, count // STEPS_PER_JOB)
     chosen: list[Stage] = together
-    for stages in join_stages(Stages(packer, durations, known=known)):
+    for stages in join_stages(Stages(packer)):
         if len(stages) > most:
             continue
         if form == "staged":
             return stages
-        if _ratio(stages, used) > held_over_used:
+        if _ratio(packer, stages) > held_over_used:
             break
         chosen = stages
     return chosen
 
 
-def _job(
-    packer: Packer, stage: Stage, after_jobs: tuple[int, ...], durations: Sequence[float], runner_memory_mib: int
-) -> PlannedJob:
+def _job(packer: Packer, stage: Stage, after_jobs: tuple[int, ...], runner_memory_mib: int) -> PlannedJob:
     classes = packer.hosts.assign([(bundle.kind, bundle.shape) for bundle in stage.bundles])
     if classes is None:
         raise PlanError([PlanProblem("", "nodes", str(len(stage.bundles)), "", "too many groups", "too many groups")])
-    tails = packer.order.tails(durations)
     groups = []
     for k, (bundle, one) in enumerate(zip(stage.bundles, classes, strict=True)):
-        numbers = sorted(members(bundle.steps), key=lambda i: (-tails[i], i))
+        numbers = sorted(members(bundle.steps), key=lambda i: (stage.starts[i], i))
         groups.append(
             Group(
                 gpu_type=bundle.kind.label,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from slurm.expect import expect
 from slurm.order import mask_of, members
 from slurm.packing import Bundle, Packer
 
@@ -25,6 +24,7 @@ class Stage:
 
     steps: int
     bundles: tuple[Bundle, ...]
+    starts: tuple[float, ...]
     held: float
     duration: float
 
@@ -32,10 +32,8 @@ class Stage:
 class Stages:
     """All jobs of a plan while they are being joined; jobs are numbered, sets of jobs are bit masks."""
 
-    def __init__(self, packer: Packer, durations: Sequence[float], *, known: bool) -> None:
+    def __init__(self, packer: Packer) -> None:
         self._packer = packer
-        self._durations = durations
-        self._known = known
         self._made: dict[int, Stage] = {}
         self.jobs = dict(enumerate(self.stage(mask) for mask in _inseparable(packer)))
         self.before = dict.fromkeys(self.jobs, 0)
@@ -52,7 +50,7 @@ class Stages:
     def stage(self, steps: int) -> Stage:
         """One job of these steps, packed."""
         if steps not in self._made:
-            self._made[steps] = make_stage(self._packer, steps, self._durations, known=self._known)
+            self._made[steps] = make_stage(self._packer, steps)
         return self._made[steps]
 
     def join(self, a: int, b: int) -> None:
@@ -115,26 +113,23 @@ class Stages:
         return joined.held - one.held - two.held, late
 
 
-def make_stage(packer: Packer, steps: int, durations: Sequence[float], *, known: bool) -> Stage:
+def make_stage(packer: Packer, steps: int) -> Stage:
     """Pack some steps into one job; group 0 is the one for which staying to the end costs least."""
-    expectation = expect(packer.order, durations, known=known, within=steps)
-    bundles = packer.pack(steps, expectation)
-    end = max(expectation.ends[i] for i in members(steps))
-    lasts = [max(expectation.ends[i] for i in members(bundle.steps)) for bundle in bundles]
-    gpus = [
-        packer.hosts.gpu_equivalents(bundle.kind, bundle.shape) if bundle.kind.uses_gpu else 0.0 for bundle in bundles
-    ]
-    may_end_last = [any(not packer.order.later[i] & steps for i in members(bundle.steps)) for bundle in bundles]
+    packing = packer.pack(steps)
+    bundles = packing.bundles
+    later = packer.order.later
+    gpus = [packer.weight(bundle.kind, bundle.shape) if bundle.kind.uses_gpu else 0.0 for bundle in bundles]
+    may_end_last = [any(not later[i] & steps for i in members(bundle.steps)) for bundle in bundles]
     first = min(
         (k for k in range(len(bundles)) if may_end_last[k]),
-        key=lambda k: (gpus[k] * (end - lasts[k]), -lasts[k], gpus[k], k),
+        key=lambda k: (gpus[k] * (packing.end - bundles[k].last), -bundles[k].last, gpus[k], k),
     )
-    held = sum(gpu * last for gpu, last in zip(gpus, lasts, strict=True)) + gpus[first] * (end - lasts[first])
+    held = sum(gpu * bundle.last for gpu, bundle in zip(gpus, bundles, strict=True))
+    held += gpus[first] * (packing.end - bundles[first].last)
     others = sorted(
-        (k for k in range(len(bundles)) if k != first),
-        key=lambda k: (-gpus[k], -bundles[k].shape.memory_mib, k),
+        (k for k in range(len(bundles)) if k != first), key=lambda k: (-gpus[k], -bundles[k].shape.memory_mib, k)
     )
-    return Stage(steps, tuple(bundles[k] for k in (first, *others)), held, end)
+    return Stage(steps, tuple(bundles[k] for k in (first, *others)), packing.starts, held, packing.end)
 
 
 def _inseparable(packer: Packer) -> list[int]:

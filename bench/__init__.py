@@ -1,0 +1,1 @@
+"""Measures the plan on graphs of real workflow runs, outside the product."""
