@@ -59,6 +59,16 @@ class ApprovalReason:
         return f"Needs approval: {self._name('memory')} {self.asked} ≥ threshold {self.threshold}"
 
     @property
+    def amount_ko(self) -> str:
+        """`메모리 128GB ≥ 128GB`."""
+        return f"{self._name('메모리')} {self.asked} ≥ {self.threshold}"
+
+    @property
+    def amount_en(self) -> str:
+        """`memory 128GB ≥ 128GB`."""
+        return f"{self._name('memory')} {self.asked} ≥ {self.threshold}"
+
+    @property
     def short_ko(self) -> str:
         """`rl-agent GPU 4`, as the approvals list shows it."""
         return f"{self.component} {self._name('메모리')} {self.asked}"
@@ -112,12 +122,18 @@ def approval_sentence(reasons: tuple[ApprovalReason, ...]) -> tuple[str, str]:
             "승인 불필요: 모든 컴포넌트가 임계치 미만이라 바로 대기열에 들어갑니다.",
             "Not needed: every component is under the threshold, so it is queued at once.",
         )
-    ko = ", ".join(f"{reason.short_ko} ≥ {reason.threshold}" for reason in reasons)
-    en = ", ".join(f"{reason.short_en} ≥ {reason.threshold}" for reason in reasons)
+    names = [reason.component if reason.step != before else "" for reason, before in _with_step_before(reasons)]
+    ko = ", ".join(f"{name} {reason.amount_ko}".strip() for name, reason in zip(names, reasons, strict=True))
+    en = ", ".join(f"{name} {reason.amount_en}".strip() for name, reason in zip(names, reasons, strict=True))
     return (
         f"승인 필요: {ko}. 최소 실행 테스트를 통과해야 승인됩니다.",
         f"Needs approval: {en}. The minimal run test must pass first.",
     )
+
+
+def _with_step_before(reasons: tuple[ApprovalReason, ...]) -> Iterator[tuple[ApprovalReason, str]]:
+    """Each reason with the step of the one before: a component is named once."""
+    return zip(reasons, ("", *(reason.step for reason in reasons)), strict=False)
 
 
 @dataclass(frozen=True)

@@ -72,16 +72,6 @@ async def active_admins(session: AsyncSession) -> int:
     return await session.scalar(query) or 0
 
 
-def need(actor: Actor, permission: Permission, thing: Object) -> None:
-    """Raises Forbidden unless the actor holds `permission` on `thing` as it is now."""
-    if not may(person_of(actor), permission, thing):
-        raise Forbidden(
-            "not_permitted",
-            f"You may not do this here ({permission.value}); your role is {actor.role}.",
-            f"권한이 없습니다 ({permission.value}). 지금 역할: {actor.role}.",
-        )
-
-
 async def readable_workload(session: AsyncSession, actor: Actor, workload_id: str) -> Workload:
     """One workload. Raises NotFound when it is absent or the actor may not see it."""
     workload = await session.get(Workload, workload_id)
@@ -96,7 +86,7 @@ def allowed(actor: Actor, permission: Permission, thing: Object = SITE) -> bool:
 
 
 def demand(actor: Actor, permission: Permission, thing: Object = SITE, *, role: str = ADMIN) -> None:
-    """As `need`, also for the portal's own parts; the refusal names the role that could."""
+    """Raises Forbidden, naming the role that could, unless the actor holds `permission` on `thing` as it is now."""
     if not allowed(actor, permission, thing):
         raise role_missing(role)
 

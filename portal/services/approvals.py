@@ -7,12 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.models import Workload, now
 from portal.domain.approval import Refusal, approve_refusal, reject_refusal
 from portal.domain.lifecycle import Decision, Phase, State
-from portal.domain.permissions import Permission
+from portal.domain.permissions import ADMIN, Permission
 from portal.domain.priority import Level
 from portal.services import queue, state
-from portal.services.access import active_admins, need, readable_workload, workload_facts
+from portal.services.access import active_admins, demand, readable_workload, workload_facts
 from portal.services.audit import Action, Actor, record
-from portal.services.errors import Conflict, Invalid
+from portal.services.errors import Conflict, Forbidden, Invalid
 from portal.services.tests import facts_of
 from portal.settings import Settings
 
@@ -62,13 +62,20 @@ async def reject(session: AsyncSession, actor: Actor, workload_id: str, reason: 
 
 async def _undecided(session: AsyncSession, actor: Actor, workload_id: str, permission: Permission) -> Workload:
     workload = await readable_workload(session, actor, workload_id)
-    if actor.role == "admin" and workload.state != State.AWAITING_APPROVAL:
+    if actor.role == ADMIN and workload.state != State.AWAITING_APPROVAL:
         raise Conflict(
             "not_waiting",
             f"{workload_id} does not wait for a decision: it is {workload.state} ({workload.decision}).",
             f"{workload_id}은(는) 결정을 기다리지 않습니다: {workload.state} ({workload.decision}).",
         )
-    need(actor, permission, workload_facts(workload, await active_admins(session)))
+    admins = await active_admins(session)
+    if actor.role == ADMIN and actor.user_id == workload.owner_id and admins > 1:
+        raise Forbidden(
+            "own_request",
+            "Nobody decides on their own request; another administrator can.",
+            "본인의 요청은 승인하거나 반려할 수 없습니다. 다른 관리자가 결정해야 합니다.",
+        )
+    demand(actor, permission, workload_facts(workload, admins))
     return workload
 
 

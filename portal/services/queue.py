@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import SlurmJob, Workload
 from portal.domain.lifecycle import State
-from portal.domain.permissions import SITE, Permission, may
+from portal.domain.permissions import Permission, may
 from portal.domain.priority import Level, PriorityScale
 from portal.domain.resources_text import resources_text
 from portal.services import cluster, state
-from portal.services.access import need, person_of, readable_workload, workload_facts
+from portal.services.access import demand, person_of, readable_workload, workload_facts
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid
 from portal.settings import Settings
@@ -57,7 +57,7 @@ async def rank_at_end(session: AsyncSession, settings: Settings, level: Level) -
 
 async def entries(session: AsyncSession, actor: Actor, *, mine: bool = False) -> list[QueueEntry]:
     """Everything that waits, in Slurm's own order, jobs from outside included; what Slurm does not have yet comes last."""
-    need(actor, Permission.QUEUE_READ, SITE)
+    demand(actor, Permission.QUEUE_READ)
     waiting = [workload for workload in await _waiting(session) if workload.kind not in HIDDEN_KINDS]
     if mine:
         waiting = [workload for workload in waiting if workload.owner_id == actor.user_id]
@@ -136,7 +136,7 @@ async def _changeable(session: AsyncSession, actor: Actor, workload_id: str, per
             f"{workload_id} does not wait in the queue (it is {workload.state}); running work is never touched.",
             f"{workload_id}은(는) 대기 중이 아닙니다 (지금: {workload.state}). 실행 중인 작업은 바꾸지 않습니다.",
         )
-    need(actor, permission, workload_facts(workload))
+    demand(actor, permission, workload_facts(workload))
     return workload
 
 

@@ -19,9 +19,9 @@ from portal.domain.approval import (
     test_refusal,
 )
 from portal.domain.lifecycle import Decision, Phase, State
-from portal.domain.permissions import ADMIN, Permission
+from portal.domain.permissions import ADMIN, RESEARCHER, Permission
 from portal.services import state
-from portal.services.access import need, readable_workload, thresholds, workload_facts
+from portal.services.access import demand, readable_workload, thresholds, workload_facts
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid
 from portal.services.ids import new_workload_id
@@ -67,7 +67,7 @@ async def start(
         )
     if refusal is not None:
         raise Conflict(refusal.code, refusal.text_en, refusal.text_ko)
-    need(actor, Permission.WORKLOAD_TEST, workload_facts(workload))
+    demand(actor, Permission.WORKLOAD_TEST, workload_facts(workload), role=RESEARCHER)
     executed_by = await session.get_one(User, actor.user_id)
     return await start_for(session, workload, executed_by, settings, wanted, actor=actor)
 

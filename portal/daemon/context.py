@@ -1,0 +1,47 @@
+"""What every loop of the daemon works with; tests put doubles in its place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from containers.convert_client import Converted, Progress
+from containers.image import ResolvedImage
+from containers.reference import Reference
+from portal.db.engine import Sessions
+from portal.rundir import RunDir
+from portal.settings import Settings
+from portal.store.s3 import ObjectStore
+from slurm.client import SlurmClient
+
+ResolveImage = Callable[[Reference], Awaitable[ResolvedImage]]
+
+
+class Converter(Protocol):
+    """The conversion service."""
+
+    def convert(self, reference: str, digest: str, in_use: Collection[str]) -> AsyncGenerator[Progress | Converted]:
+        """Progress, then one Converted. Raises ConversionFailed."""
+
+    async def remove(self, digest: str) -> int:
+        """Delete an unused SIF; bytes given back. Raises ConversionFailed."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Settings, database, Slurm, S3, registry, conversion; `uid_of` maps a Unix user to its uid (KeyError: no such user)."""
+
+    settings: Settings
+    sessions: Sessions
+    slurm: SlurmClient
+    store: ObjectStore
+    resolve_image: ResolveImage
+    converter: Converter
+    uid_of: Callable[[str], int]
+
+    def rundir(self, run_dir: str, unix_user: str) -> RunDir:
+        """The reader of one attempt's folder."""
+        runs = self.settings.storage.runs
+        return RunDir(runs, str(Path(run_dir).relative_to(runs)), self.uid_of(unix_user))

@@ -1,0 +1,256 @@
+"""Station three: a queued workload whose images are ready becomes Slurm jobs, each handed over at most once.
+
+The plan and an intent row with a random nonce are written first; the nonce is in the job's name. Before every submission the
+name is looked for in Slurm, so a crash between "Slurm took it" and "the row says so" is found and adopted, never repeated.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from containers.errors import ContainersError
+from containers.image import ImageConfig
+from portal.compile import (
+    CompiledRun,
+    CompileError,
+    JobMark,
+    RunnableImage,
+    RunRequest,
+    TestRun,
+    compile_run,
+    for_hand_over,
+)
+from portal.daemon.context import Context
+from portal.daemon.images import digests_of
+from portal.db.engine import transaction
+from portal.db.models import Attempt, Image, SlurmJob, Workload, now
+from portal.domain.approval import StepSize
+from portal.domain.lifecycle import Decision, Phase, State
+from portal.domain.priority import Place, PriorityScale
+from portal.services import cluster, planning, state
+from portal.services.audit import DAEMON, Action, record
+from portal.services.ids import new_nonce
+from portal.services.site import site_policy
+from portal.spec.load import load_resolved
+from slurm.errors import PlanError, SlurmRefused, SlurmUnreachable
+from slurm.ids import component_ids
+
+log = structlog.get_logger()
+
+
+async def hand_over(context: Context) -> None:
+    """One round over queued workloads, the oldest first."""
+    async with context.sessions() as session:
+        query = select(Workload).where(Workload.state == State.QUEUED, Workload.cancel_requested_at.is_(None))
+        queued = list((await session.scalars(query.order_by(Workload.queued_at, Workload.id))).unique())
+    for workload in queued:
+        attempt = workload.attempts[-1] if workload.attempts else None
+        if attempt is not None and attempt.outcome == "" and all(job.status != "intent" for job in attempt.jobs):
+            continue
+        try:
+            await _hand_over_one(context, workload.id)
+        except SlurmUnreachable as error:
+            log.warning("slurm does not answer; handing over later", error=str(error))
+            return
+
+
+async def _hand_over_one(context: Context, workload_id: str) -> None:
+    async with transaction(context.sessions) as session:
+        workload = await session.get_one(Workload, workload_id)
+        images = await _runnable(session, workload)
+        if images is None:
+            workload.phase = Phase.PREPARING.value
+            return
+        _check_gate(workload)
+        run = await _compiled(session, context, workload, images)
+        if run is None:
+            return
+        attempt = await _attempt(session, workload, run)
+    for job in attempt.jobs:
+        if job.status == "intent" and not await _submit(context, workload_id, attempt.id, job.id, run):
+            return
+
+
+def _check_gate(workload: Workload) -> None:
+    """The last look: over the threshold, only exactly the approved hash runs."""
+    if workload.needs_approval and (
+        workload.decision != Decision.APPROVED or workload.approved_hash != workload.spec_hash
+    ):
+        raise AssertionError(f"{workload.id} is queued without an approval of its hash {workload.spec_hash}")
+
+
+async def _runnable(session: AsyncSession, workload: Workload) -> dict[str, RunnableImage] | None:
+    """The workload's converted images; None while one is missing (an evicted one is wanted again)."""
+    found = {}
+    for digest in digests_of(workload):
+        image = await session.get(Image, digest)
+        if image is None or image.state != "ready" or image.sif_path is None:
+            return None
+        if not Path(image.sif_path).exists():
+            image.state, image.sif_path = "wanted", None
+            return None
+        image.used_at = now()
+        found[digest] = RunnableImage(image.sif_path, ImageConfig.from_json(image.config or {}))
+    return found
+
+
+async def _compiled(
+    session: AsyncSession, context: Context, workload: Workload, images: dict[str, RunnableImage]
+) -> CompiledRun | None:
+    """The compiled run; None when it cannot be (the workload failed with the reason) or the cluster is not known yet."""
+    inventory = await cluster.inventory(session, context.settings)
+    if not inventory:
+        return None
+    request = await _request(session, context, workload)
+    begun = _begun(workload)
+    plan = planning.plan_of(begun.plan) if begun is not None else None
+    try:
+        return compile_run(request, inventory, images, site_policy(context.settings), plan=plan)
+    except PlanError as error:
+        words = {
+            "message_ko": "; ".join(found.message_ko for found in error.problems),
+            "message_en": "; ".join(found.message_en for found in error.problems),
+        }
+        await state.change(session, workload, State.FAILED, DAEMON, failure={"cause": "no_plan", **words})
+    except (CompileError, ContainersError) as error:
+        failure = {"cause": "no_plan", "message_ko": str(error), "message_en": str(error)}
+        await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
+    return None
+
+
+def _begun(workload: Workload) -> Attempt | None:
+    """The attempt that is being handed over, if there is one."""
+    attempt = workload.attempts[-1] if workload.attempts else None
+    return attempt if attempt is not None and attempt.outcome == "" else None
+
+
+async def _request(session: AsyncSession, context: Context, workload: Workload) -> RunRequest:
+    spec = load_resolved(workload.resolved or {})
+    begun = _begun(workload)
+    scale = PriorityScale.of(context.settings)
+    qos, nice = scale.slurm_values(workload.priority, workload.queue_rank, workload.kind)
+    options = workload.options
+    return RunRequest(
+        workload=workload.id,
+        attempt=begun.number if begun else len(workload.attempts) + 1,
+        spec=spec,
+        kind=workload.kind,  # type: ignore[arg-type]  # the column holds only kinds
+        owner=workload.owner.unix_user or "",
+        account=workload.owner.slurm_account or "",
+        place=Place(qos, nice),
+        time_limit_min=workload.time_limit_min,
+        form=options.get("form", "auto"),
+        smallest=options.get("smallest", False),
+        held=workload.held,
+        resume=len(workload.attempts) > (1 if begun else 0),
+        test=_test_run(workload) if workload.kind == "test" else None,
+        expected_s=await planning.expected_durations(session, spec),
+    )
+
+
+def _test_run(workload: Workload) -> TestRun:
+    options = workload.options
+    return TestRun(
+        sizes={step: StepSize(**size) for step, size in options["sizes"].items()},
+        episodes=options.get("episodes"),
+        iterations=options.get("iterations", 1),
+        params=options.get("params", {}),
+    )
+
+
+async def _attempt(session: AsyncSession, workload: Workload, run: CompiledRun) -> Attempt:
+    """The attempt with one intent a job; an interrupted one goes on."""
+    begun = _begun(workload)
+    if begun is not None:
+        return begun
+    number = len(workload.attempts) + 1
+    attempt = Attempt(
+        workload_id=workload.id, number=number, run_dir=run.run_dir, plan=planning.plan_document(run.plan)
+    )
+    for job in run.jobs:
+        nonce = new_nonce()
+        mark = JobMark(workload.app_id, workload.id, number, job.index, nonce)
+        attempt.jobs.append(SlurmJob(job_index=job.index, nonce=nonce, name=mark.name, after_jobs=list(job.after_jobs)))
+    session.add(attempt)
+    workload.phase = Phase.SLURM_PENDING.value
+    await session.flush()
+    await session.refresh(attempt, ["jobs"])
+    return attempt
+
+
+async def _submit(context: Context, workload_id: str, attempt_id: int, job_id: int, run: CompiledRun) -> bool:
+    """Hand one job over unless Slurm has it; False when the workload cannot go on."""
+    async with context.sessions() as session:
+        workload = await session.get_one(Workload, workload_id)
+        attempt = await session.get_one(Attempt, attempt_id)
+        job = next(job for job in attempt.jobs if job.id == job_id)
+        before = {job.job_index: job for job in attempt.jobs}
+    owner = workload.owner
+    found = await context.slurm.find(user=owner.unix_user or "", account=owner.slurm_account or "", name=job.name)
+    if len(found) > 1:
+        await _mismatch(context, workload_id, job_id, found)
+        return False
+    compiled = run.jobs[job.job_index]
+    size = len(compiled.submission.components)
+    if found:
+        await _handed_over(context, workload_id, job_id, component_ids(found[0], size), run, adopted=True)
+        return True
+    mark = JobMark(workload.app_id, workload.id, attempt.number, job.job_index, job.nonce)
+    needed = [before[index] for index in job.after_jobs]
+    waits_for = [one.leader_id for one in needed if one.leader_id is not None and one.state != "COMPLETED"]
+    submission = for_hand_over(compiled.submission, mark, predecessors=waits_for)
+    try:
+        ids = await context.slurm.submit(submission)
+    except SlurmRefused as error:
+        await _refused(context, workload_id, job_id, error)
+        return False
+    await _handed_over(context, workload_id, job_id, ids, run)
+    return True
+
+
+async def _handed_over(
+    context: Context, workload_id: str, job_id: int, ids: tuple[int, ...], run: CompiledRun, *, adopted: bool = False
+) -> None:
+    async with transaction(context.sessions) as session:
+        job = await session.get_one(SlurmJob, job_id)
+        workload = await session.get_one(Workload, workload_id)
+        first = run.jobs[job.job_index].submission.components[0]
+        job.status, job.leader_id, job.component_ids, job.submitted_at = "submitted", ids[0], list(ids), now()
+        job.applied_qos, job.applied_nice, job.applied_held = first.qos, first.nice, first.hold
+        facts = {"slurm_job": list(ids), "job_index": job.job_index, "name": job.name, "adopted": adopted}
+        record(session, DAEMON, Action.JOB_SUBMIT, "workload", workload_id, after=facts, backend="POST /job/submit")
+        state.event(session, workload, "slurm", "job_submitted", data=facts)
+
+
+async def _refused(context: Context, workload_id: str, job_id: int, error: SlurmRefused) -> None:
+    """Slurm's no is final for this request: the workload fails with Slurm's words; what was handed over is cancelled."""
+    async with transaction(context.sessions) as session:
+        job = await session.get_one(SlurmJob, job_id)
+        workload = await session.get_one(Workload, workload_id)
+        job.status, job.reason = "never_submitted", str(error)[:200]
+        handed_over = [one for one in workload.attempts[-1].jobs if one.status == "submitted"]
+        for other in workload.attempts[-1].jobs:
+            if other.status == "intent":
+                other.status = "never_submitted"
+        facts = {"code": error.code, "message": str(error)}
+        record(session, DAEMON, Action.JOB_SUBMIT, "workload", workload_id, after=facts, result="refused")
+        if not handed_over:
+            workload.attempts[-1].outcome = "refused"
+            failure = {"cause": "refused", "code": error.code, "message": str(error)}
+            await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
+        else:
+            workload.failure = {"cause": "refused", "code": error.code, "message": str(error)}
+            workload.cancel_requested_at = now()
+
+
+async def _mismatch(context: Context, workload_id: str, job_id: int, found: tuple[int, ...]) -> None:
+    """Two Slurm jobs with one nonce: never adopted; a person must look."""
+    async with transaction(context.sessions) as session:
+        job = await session.get_one(SlurmJob, job_id)
+        workload = await session.get_one(Workload, workload_id)
+        job.status, job.reason = "mismatch", f"several Slurm jobs carry this name: {list(found)}"
+        state.event(session, workload, "slurm", "mismatch", data={"slurm_jobs": list(found), "name": job.name})

@@ -1,0 +1,113 @@
+"""Station two: images that queued workloads need become SIFs, one conversion at a time, and unwanted ones go."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from containers.convert_client import Converted
+from containers.errors import ConversionFailed
+from portal.daemon.context import Context
+from portal.db.engine import transaction
+from portal.db.models import Image, Workload, now
+from portal.domain.lifecycle import TERMINAL, State
+from portal.services import images, state
+from portal.services.audit import DAEMON, Action, record
+from portal.spec.graph import components_of
+from portal.spec.load import load_resolved
+
+log = structlog.get_logger()
+RETRY_WORDS = frozenset({"unreachable", "no_space"})
+"""Conversion errors that may go away by themselves: the workload waits. The others fail it."""
+
+
+def digests_of(workload: Workload) -> list[str]:
+    """Digests of the images that a resolved workload runs, each once."""
+    spec = load_resolved(workload.resolved or {})
+    found = (component.image.digest for _path, _task, component in components_of(spec))
+    return list(dict.fromkeys(digest for digest in found if digest))
+
+
+async def convert_wanted(context: Context) -> None:
+    """Convert what queued workloads wait for; remove what an admin asked to remove."""
+    async with context.sessions() as session:
+        wanted = await _wanted(session)
+        in_use = await _in_use(session)
+        unwanted = list(await session.scalars(select(Image.digest).where(Image.state == images.REMOVING)))
+    for digest, reference in wanted:
+        await _convert(context, digest, reference, in_use)
+    for digest in unwanted:
+        await _remove(context, digest)
+
+
+async def _wanted(session: AsyncSession) -> list[tuple[str, str]]:
+    needed: dict[str, None] = {}
+    for workload in await session.scalars(
+        select(Workload).where(Workload.state == State.QUEUED).order_by(Workload.queued_at)
+    ):
+        needed.update(dict.fromkeys(digests_of(workload)))
+    rows = await session.scalars(select(Image).where(Image.state != "ready"))
+    references = {image.digest: image.reference for image in rows}
+    return [(digest, references[digest]) for digest in needed if digest in references]
+
+
+async def _in_use(session: AsyncSession) -> set[str]:
+    live = [state.value for state in State if state not in TERMINAL]
+    query = select(Workload).where(Workload.state.in_(live), Workload.resolved.is_not(None))
+    return {digest for workload in await session.scalars(query) for digest in digests_of(workload)}
+
+
+async def _convert(context: Context, digest: str, reference: str, in_use: set[str]) -> None:
+    await _update(context, digest, state="converting", progress="")
+    try:
+        async for answer in context.converter.convert(reference, digest, in_use):
+            if isinstance(answer, Converted):
+                await _done(context, digest, answer)
+            else:
+                await _update(context, digest, progress=answer.text[:200])
+    except ConversionFailed as error:
+        log.warning("conversion failed", image=reference, digest=digest, code=error.error, detail=str(error))
+        await _failed(context, digest, reference, error)
+
+
+async def _update(context: Context, digest: str, **values: object) -> None:
+    async with transaction(context.sessions) as session:
+        image = await session.get_one(Image, digest)
+        for name, value in values.items():
+            setattr(image, name, value)
+
+
+async def _done(context: Context, digest: str, converted: Converted) -> None:
+    async with transaction(context.sessions) as session:
+        image = await session.get_one(Image, digest)
+        image.state, image.progress, image.error = "ready", "", ""
+        image.sif_path, image.size_bytes = str(converted.sif), converted.size
+        image.config = converted.config.to_json()
+        image.converted_at = now()
+        record(session, DAEMON, Action.IMAGE_CONVERT, "image", digest, after={"sif": image.sif_path})
+
+
+async def _failed(context: Context, digest: str, reference: str, error: ConversionFailed) -> None:
+    """Keep the reason; workloads that need the image fail with it, unless it may go away by itself."""
+    async with transaction(context.sessions) as session:
+        image = await session.get_one(Image, digest)
+        image.state, image.error, image.progress = "failed", f"{error.error}: {error}", ""
+        if error.error in RETRY_WORDS:
+            return
+        for workload in await session.scalars(select(Workload).where(Workload.state == State.QUEUED)):
+            if digest in digests_of(workload) and not workload.attempts:
+                failure = {"cause": "image", "image": reference, "code": error.error, "message": str(error)}
+                await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
+
+
+async def _remove(context: Context, digest: str) -> None:
+    try:
+        freed = await context.converter.remove(digest)
+    except ConversionFailed as error:
+        log.warning("removal failed", digest=digest, code=error.error, detail=str(error))
+        return
+    async with transaction(context.sessions) as session:
+        image = await session.get_one(Image, digest)
+        image.state, image.sif_path = "wanted", None
+        record(session, DAEMON, Action.IMAGE_REMOVE, "image", digest, after={"freed_bytes": freed})

@@ -1,0 +1,172 @@
+"""The last station: logs of every ended attempt and models of successful workloads go to S3."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from portal.daemon.context import Context
+from portal.daemon.logcopy import copy_logs
+from portal.db.engine import transaction
+from portal.db.models import Attempt, DurationSample, Model, Workload, now
+from portal.domain.lifecycle import State
+from portal.domain.metrics import summary
+from portal.rundir import RunDir, RunDirError
+from portal.services import state
+from portal.services.audit import DAEMON, Action, record
+from portal.spec.graph import components_of
+from portal.spec.load import load_resolved
+from portal.spec.models import AppSpec
+from portal.store import layout
+from portal.store.manifest import Lineage, StoredFile, manifest
+from portal.store.s3 import StoreError
+
+log = structlog.get_logger()
+Key = TypeVar("Key", int, str)
+MODEL_FOLDER = "model"
+MAKES_MODEL = frozenset({"rl", "general"})
+
+
+async def save_ended(context: Context) -> None:
+    """Save what ended; what S3 does not take now is tried again in the next round."""
+    async with context.sessions() as session:
+        ended = select(Attempt.id).where(Attempt.outcome != "", Attempt.logs_saved_at.is_(None)).order_by(Attempt.id)
+        attempts = list(await session.scalars(ended))
+        saving = list(await session.scalars(select(Workload.id).where(Workload.state == State.SAVING)))
+    for attempt_id in attempts:
+        await _guarded(context, _save_logs, attempt_id)
+    for workload_id in saving:
+        await _guarded(context, _save_results, workload_id)
+
+
+async def _guarded(context: Context, save: Callable[[Context, Key], Awaitable[None]], key: Key) -> None:
+    """One trouble holds up one workload, not the others."""
+    try:
+        await save(context, key)
+    except (StoreError, RunDirError, KeyError, OSError) as error:
+        log.warning("not saved yet", key=key, error=repr(error))
+
+
+async def _save_logs(context: Context, attempt_id: int) -> None:
+    async with context.sessions() as session:
+        attempt = await session.get_one(Attempt, attempt_id)
+        workload = await session.get_one(Workload, attempt.workload_id)
+    refused = await copy_logs(context, workload, attempt)
+    async with transaction(context.sessions) as session:
+        attempt = await session.get_one(Attempt, attempt_id)
+        attempt.logs_saved_at = now()
+        data = {"attempt": attempt.number, "refused": refused}
+        state.event(session, workload, "portal", "logs_saved", data=data)
+
+
+async def _save_results(context: Context, workload_id: str) -> None:
+    async with context.sessions() as session:
+        workload = await session.get_one(Workload, workload_id)
+        attempt = workload.attempts[-1]
+    if attempt.logs_saved_at is None:
+        return
+    if workload.kind in MAKES_MODEL:
+        await _save_model(context, workload, attempt)
+    async with transaction(context.sessions) as session:
+        workload = await session.get_one(Workload, workload_id)
+        _remember_durations(session, workload, attempt)
+        await state.change(session, workload, State.COMPLETED, DAEMON)
+
+
+async def _save_model(context: Context, workload: Workload, attempt: Attempt) -> None:
+    """Store the files of /one/model, then the manifest; a repeated call goes on with the same version."""
+    rundir = context.rundir(attempt.run_dir, workload.owner.unix_user or "")
+    listing = rundir.tree(MODEL_FOLDER)
+    refused = [str(problem) for problem in listing.refused]
+    if not listing.files:
+        async with transaction(context.sessions) as session:
+            state.event(session, workload, "portal", "no_model", data={"refused": refused})
+        return
+    model = await _model_row(context, workload)
+    stored = []
+    for file in listing.files:
+        with rundir.stable(f"{MODEL_FOLDER}/{file.path}") as reader:
+            key = f"{model.prefix}{layout.FILES}{file.path}"
+            await context.store.put_file("models", key, reader, reader.size)  # type: ignore[arg-type]
+        stored.append(StoredFile(file.path, reader.size, reader.sha256))
+    lineage = _lineage(workload, attempt, rundir)
+    document = manifest(model.name, model.version, stored, refused, lineage, now())
+    await context.store.put_json("models", model.prefix + layout.MANIFEST, document)
+    async with transaction(context.sessions) as session:
+        model = await session.get_one(Model, model.id)
+        model.state, model.manifest, model.size_bytes = "stored", document, document["size_bytes"]
+        after = {"uri": f"s3://{model.bucket}/{model.prefix}", "files": len(stored), "refused": refused}
+        record(session, DAEMON, Action.MODEL_SAVE, "model", f"{model.app_id}/v{model.version}", after=after)
+        state.event(session, workload, "portal", "model_saved", data=after)
+
+
+async def _model_row(context: Context, workload: Workload) -> Model:
+    """The workload's model row: the one of an interrupted earlier try, or the App's next version."""
+    async with transaction(context.sessions) as session:
+        found: Model | None = await session.scalar(select(Model).where(Model.workload_id == workload.id))
+        if found is not None:
+            return found
+        newest = await session.scalar(select(func.max(Model.version)).where(Model.app_id == workload.app_id))
+        version = (newest or 0) + 1
+        model = Model(
+            app_id=workload.app_id,
+            version=version,
+            name=f"{workload.name}-final",
+            workload_id=workload.id,
+            bucket=f"{context.settings.s3.bucket_prefix}models",
+            prefix=layout.model_prefix(workload.app_id, version),
+        )
+        session.add(model)
+        return model
+
+
+def _lineage(workload: Workload, attempt: Attempt, rundir: RunDir) -> Lineage:
+    document = workload.resolved or {}
+    spec = load_resolved(document)
+    images = {
+        f"{task.task_id}/{component.id}": f"{component.image.reference}@{component.image.digest}"
+        for _path, task, component in components_of(spec)
+    }
+    return Lineage(
+        app_id=workload.app_id,
+        app_version=workload.app_version,
+        workload=workload.id,
+        attempt=attempt.number,
+        spec_hash=workload.spec_hash or "",
+        owner=workload.owner.username,
+        unix_user=workload.owner.unix_user or "",
+        images=images,
+        slurm_jobs={str(job.leader_id): job.component_ids for job in attempt.jobs},
+        training_config=document.get("training_config"),
+        data_path=spec.storage.path if spec.storage else None,
+        metrics=_metrics(spec, rundir),
+        plan_form=str(attempt.plan.get("form", "")),
+    )
+
+
+def _metrics(spec: AppSpec, rundir: RunDir) -> dict[str, object]:
+    """Step id -> summary of its self-reported metrics; steps that wrote none are absent."""
+    found: dict[str, object] = {}
+    for _path, task, component in components_of(spec):
+        step = f"{task.task_id}/{component.id}"
+        points, bad, _offset = rundir.read_json_lines(f"steps/{step}/metrics.jsonl")
+        if points or bad:
+            found[step] = {"metrics": summary(points), "lines": len(points), "lines_not_json": bad}
+    return found
+
+
+def _remember_durations(session: AsyncSession, workload: Workload, attempt: Attempt) -> None:
+    """What each component took becomes the expectation of the next plan; tests are shorter and do not count."""
+    if workload.kind not in MAKES_MODEL:
+        return
+    spec = load_resolved(workload.resolved or {})
+    steps = (attempt.report or {}).get("steps", {})
+    for _path, task, component in components_of(spec):
+        seconds = steps.get(f"{task.task_id}/{component.id}", {}).get("seconds")
+        if seconds is not None:
+            digest = component.image.digest or ""
+            session.add(DurationSample(component_id=component.component_id, digest=digest, seconds=seconds))

@@ -1,0 +1,155 @@
+"""The plan before anything is submitted: what would run where, in words and as data, from the newest snapshot."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter
+from slurm.explain import explain
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from containers.image import ImageConfig
+from portal.compile import RunnableImage, RunRequest, compile_run, plan_run, resolve, step_graph
+from portal.db.models import DurationSample
+from portal.domain.priority import Level, PriorityScale
+from portal.services import cluster
+from portal.services.errors import Invalid, Unavailable
+from portal.services.site import site_policy
+from portal.settings import Settings
+from portal.spec.graph import components_of
+from portal.spec.models import AppSpec
+from portal.spec.problems import Problem
+from slurm.errors import PlanError
+from slurm.inventory import NodeClass
+from slurm.plan import Form, Plan
+
+SAMPLES_A_COMPONENT = 20
+_PLAN = TypeAdapter(Plan)
+_NOBODY = "nobody"
+_PREVIEW_ID = "W-PREVIEW"
+_PREVIEW_DIGEST = "sha256:" + "0" * 64
+_PREVIEW_COMMAND = "(the image's own command)"
+
+
+@dataclass(frozen=True)
+class PlanPreview:
+    """A plan as people and programs read it; `scripts` (one a Slurm job) only where they were asked for."""
+
+    plan: dict[str, Any]
+    words_ko: tuple[str, ...]
+    words_en: tuple[str, ...]
+    scripts: tuple[str, ...] = ()
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON, as rows and the API carry it."""
+    document: dict[str, Any] = _PLAN.dump_python(plan, mode="json")
+    return document
+
+
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """The plan of a stored document."""
+    return _PLAN.validate_python(document)
+
+
+async def preview(
+    session: AsyncSession,
+    settings: Settings,
+    spec: AppSpec,
+    *,
+    form: Form = "auto",
+    smallest: bool = False,
+    account: str | None = None,
+    time_limit_min: int | None = None,
+    with_scripts: bool = False,
+) -> PlanPreview:
+    """What would run where. Raises Unavailable before the first snapshot, Invalid where no plan exists (each step named)."""
+    inventory = await cluster.inventory(session, settings)
+    if not inventory:
+        raise Unavailable(
+            "no_snapshot",
+            "Slurm has not been read yet, so its nodes are unknown. Try again in a few seconds.",
+            "아직 Slurm 상태를 읽지 못해 노드를 알 수 없습니다. 잠시 후 다시 시도하세요.",
+        )
+    request = RunRequest(
+        workload=_PREVIEW_ID,
+        attempt=1,
+        spec=spec,
+        kind="general",
+        owner=_NOBODY,
+        account=account or "",
+        place=PriorityScale.of(settings).place(Level.NORMAL, 0),
+        time_limit_min=time_limit_min or settings.policy.time_limit_min,
+        form=form,
+        smallest=smallest,
+        expected_s=await expected_durations(session, spec),
+    )
+    try:
+        return _preview(request, inventory, settings, with_scripts=with_scripts)
+    except PlanError as error:
+        raise no_plan(spec, error) from error
+
+
+def _preview(
+    request: RunRequest, inventory: tuple[NodeClass, ...], settings: Settings, *, with_scripts: bool
+) -> PlanPreview:
+    site = site_policy(settings)
+    plan = plan_run(request, step_graph(request.spec, site.cpus), inventory, site)
+    words_en, words_ko = explain(plan, names_of(request.spec))
+    scripts = _scripts(request, inventory, settings) if with_scripts else ()
+    return PlanPreview(plan_document(plan), tuple(words_ko), tuple(words_en), scripts)
+
+
+def _scripts(request: RunRequest, inventory: tuple[NodeClass, ...], settings: Settings) -> tuple[str, ...]:
+    """The batch scripts as they would be, with stand-ins for digests, SIFs and the images' own commands."""
+    found = {component.image.reference for _path, _task, component in components_of(request.spec)}
+    pinned = replace(request, spec=resolve(request.spec, dict.fromkeys(found, _PREVIEW_DIGEST)))
+    image = RunnableImage(f"{settings.storage.images}/preview.sif", ImageConfig(entrypoint=(_PREVIEW_COMMAND,)))
+    images = {
+        component.image.digest or _PREVIEW_DIGEST: image for _path, _task, component in components_of(pinned.spec)
+    }
+    return tuple(job.script for job in compile_run(pinned, inventory, images, site_policy(settings)).jobs)
+
+
+def names_of(spec: AppSpec) -> dict[str, str]:
+    """Step id -> the component's name, for sentences."""
+    return {f"{task.task_id}/{component.id}": component.name for _path, task, component in components_of(spec)}
+
+
+def no_plan(spec: AppSpec, error: PlanError) -> Invalid:
+    """The refusal that names every step, resource and the largest node, at its place in the spec."""
+    paths = {f"{task.task_id}/{component.id}": path for path, task, component in components_of(spec)}
+    problems = [
+        Problem(
+            f"{paths[found.step]}.resources" if found.step in paths else "$",
+            "no_plan",
+            found.message_ko,
+            found.message_en,
+            "가장 큰 노드에 맞게 줄이거나 다른 GPU 유형을 고르세요.",
+            "Ask for what the largest node has, or choose another GPU type.",
+        )
+        for found in error.problems
+    ]
+    return Invalid("no_plan", "It cannot be placed on this cluster.", "이 클러스터에 배치할 수 없습니다.", problems)
+
+
+async def expected_durations(session: AsyncSession, spec: AppSpec) -> Mapping[str, float]:
+    """Step id -> median seconds of the newest runs of the same component; steps without history are absent."""
+    steps = {f"{task.task_id}/{component.id}": component.component_id for _path, task, component in components_of(spec)}
+    query = (
+        select(DurationSample.component_id, DurationSample.seconds)
+        .where(DurationSample.component_id.in_(set(steps.values())))
+        .order_by(DurationSample.id.desc())
+        .limit(SAMPLES_A_COMPONENT * len(steps))
+    )
+    samples: dict[str, list[float]] = defaultdict(list)
+    for component_id, seconds in await session.execute(query):
+        if len(samples[component_id]) < SAMPLES_A_COMPONENT:
+            samples[component_id].append(seconds)
+    medians = {component_id: statistics.median(values) for component_id, values in samples.items()}
+    return {step: medians[component_id] for step, component_id in steps.items() if component_id in medians}

@@ -1,0 +1,298 @@
+"""Workloads as people ask for them: submit through one gate for every door, look, list, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from portal.db.models import App, Event, User, Workload, now
+from portal.domain.approval import ApprovalReason, approval_reasons
+from portal.domain.lifecycle import TERMINAL, Phase, State
+from portal.domain.permissions import RESEARCHER, Permission
+from portal.domain.priority import Level
+from portal.services import apps, cluster, planning, queue, state
+from portal.services.access import app_facts, demand, readable_workload, thresholds, visible_workloads, workload_facts
+from portal.services.audit import Action, Actor, record
+from portal.services.errors import Conflict, Invalid
+from portal.services.ids import new_workload_id
+from portal.services.paging import Page, contains, paged
+from portal.services.planning import PlanPreview
+from portal.services.site import site_rules
+from portal.settings import Settings
+from portal.spec.load import LoadedSpec, load_spec
+from portal.spec.overrides import apply_overrides
+from portal.spec.problems import Problem, SpecError, errors_of
+from portal.spec.rules import site_problems
+from slurm.plan import Form
+
+RL, GENERAL = "rl", "general"
+SORTS = {
+    "submitted_at": Workload.submitted_at,
+    "name": Workload.name,
+    "state": Workload.state,
+    "started_at": Workload.started_at,
+}
+
+
+@dataclass(frozen=True)
+class SubmitRequest:
+    """What any door hands in. `kind` None: RL if the spec has a training_config (D8); overrides as `one --set` writes them."""
+
+    spec: Mapping[str, Any]
+    kind: str | None = None
+    as_new_app: str | None = None
+    name: str = ""
+    note: str = ""
+    idempotency_key: str | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    time_limit_min: int | None = None
+    form: Form = "auto"
+    smallest: bool = False
+    run_test: bool = False
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a submission would become: its plan, whether it needs approval and why, and warnings."""
+
+    preview: PlanPreview
+    kind: str
+    approval: tuple[ApprovalReason, ...]
+    warnings: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class WorkloadFilter:
+    """Which workloads a list shows; empty means all. `sort` is a key of SORTS, with `-` for the newest first."""
+
+    owner: str = ""
+    state: str = ""
+    kind: str = ""
+    app: str = ""
+    q: str = ""
+    sort: str = "-submitted_at"
+
+
+async def submit(session: AsyncSession, actor: Actor, settings: Settings, request: SubmitRequest) -> Workload:
+    """Take a request in; the same idempotency key answers the workload that it made.
+
+    Raises Invalid (everything wrong in the spec, or a size that no node has), Forbidden, Conflict (no Slurm mapping, or an
+    App that is not the asker's).
+    """
+    if request.idempotency_key and (earlier := await _earlier(session, actor, request.idempotency_key)) is not None:
+        return earlier
+    owner = await _mapped_owner(session, actor)
+    loaded, kind = _checked(settings, request)
+    version = await apps.upload_spec(session, actor, _load(request.spec), request.as_new_app)
+    demand(actor, Permission.APP_SUBMIT, app_facts(version.app), role=RESEARCHER)
+    reasons = approval_reasons(loaded.spec, thresholds(settings))
+    limit = request.time_limit_min or settings.policy.time_limit_min
+    await _check_fit(session, settings, loaded, owner, limit, request)
+    workload = Workload(
+        id=new_workload_id(),
+        name=request.name or loaded.spec.name,
+        kind=kind,
+        app_id=version.app_id,
+        app_version=version.version,
+        owner_id=owner.id,
+        state=State.SUBMITTED.value,
+        phase=Phase.CHECKING.value,
+        needs_approval=bool(reasons),
+        approval_reasons=[reason.short_en for reason in reasons],
+        spec={**loaded.document, "app_id": version.app_id},
+        options={"form": request.form, "smallest": request.smallest, "run_test": request.run_test},
+        time_limit_min=limit,
+        priority=Level.NORMAL.value,
+        queue_rank=await queue.rank_at_end(session, settings, Level.NORMAL),
+        note=request.note,
+        idempotency_key=request.idempotency_key,
+    )
+    if not await _insert(session, workload):
+        return await _winner(session, actor, request)
+    facts = {"app": version.app_id, "version": version.version, "kind": kind, "needs_approval": bool(reasons)}
+    record(session, actor, Action.WORKLOAD_SUBMIT, "workload", workload.id, after=facts)
+    state.event(session, workload, "portal", "state_submitted", text=actor.name, data=facts)
+    await session.flush()
+    await session.refresh(workload, ["owner", "app", "tests", "attempts"])
+    return workload
+
+
+async def dry_run(session: AsyncSession, actor: Actor, settings: Settings, request: SubmitRequest) -> DryRun:
+    """Everything that `submit` would decide, and nothing written. Raises Invalid, Conflict."""
+    loaded, kind = _checked(settings, request)
+    limit = request.time_limit_min or settings.policy.time_limit_min
+    owner = await _mapped_owner(session, actor)
+    preview = await planning.preview(
+        session,
+        settings,
+        loaded.spec,
+        form=request.form,
+        smallest=request.smallest,
+        account=owner.slurm_account,
+        time_limit_min=limit,
+    )
+    return DryRun(preview, kind, approval_reasons(loaded.spec, thresholds(settings)), loaded.problems)
+
+
+async def get(session: AsyncSession, actor: Actor, workload_id: str) -> Workload:
+    """One workload. Raises NotFound when it is absent or not visible."""
+    return await readable_workload(session, actor, workload_id)
+
+
+async def page(session: AsyncSession, actor: Actor, wanted: WorkloadFilter, number: int, size: int) -> Page[Workload]:
+    """A page of the visible workloads; tests only when their kind is asked for. Raises Invalid for an unknown sort."""
+    name = wanted.sort.removeprefix("-")
+    if name not in SORTS:
+        known = ", ".join(SORTS)
+        raise Invalid("sort", f"Sort by one of {known}.", f"정렬 기준은 {known} 중 하나입니다.")
+    column = SORTS[name]
+    order = column.desc() if wanted.sort.startswith("-") else column.asc()
+    query = select(Workload).join(App, Workload.app_id == App.id).where(*_conditions(actor, wanted))
+    return await paged(session, query.order_by(order, Workload.id), number, size)
+
+
+async def events(session: AsyncSession, actor: Actor, workload_id: str, after: int = 0) -> list[Event]:
+    """The workload's story after event id `after`, oldest first. Raises NotFound."""
+    await readable_workload(session, actor, workload_id)
+    query = select(Event).where(Event.workload_id == workload_id, Event.id > after).order_by(Event.id)
+    return list(await session.scalars(query))
+
+
+async def cancel(session: AsyncSession, actor: Actor, workload_id: str, reason: str = "") -> Workload:
+    """Ask for the end of a live workload; what Slurm does not have yet ends at once. Raises NotFound, Forbidden, Conflict."""
+    workload = await readable_workload(session, actor, workload_id)
+    current = State(workload.state)
+    if current in TERMINAL:
+        raise Conflict(
+            "ended", f"{workload_id} has ended already: {current}.", f"{workload_id}은(는) 이미 끝났습니다: {current}."
+        )
+    demand(actor, Permission.WORKLOAD_CANCEL, workload_facts(workload))
+    if current is State.SAVING:
+        raise Conflict(
+            "saving",
+            f"{workload_id} has run to its end and its results are being saved; there is nothing left to cancel.",
+            f"{workload_id}은(는) 실행을 마치고 결과를 저장하는 중이라 취소할 것이 없습니다.",
+        )
+    if actor.user_id != workload.owner_id and not reason.strip():
+        raise Invalid("reason", "Give a reason: it is not your workload.", "본인의 워크로드가 아니므로 사유를 쓰세요.")
+    if workload.cancel_requested_at is None:
+        workload.cancel_requested_at = now()
+        workload.cancel_requested_by_id = actor.user_id
+        workload.cancel_reason = reason.strip()
+        record(session, actor, Action.WORKLOAD_CANCEL, "workload", workload.id, after={"reason": reason.strip()})
+        state.event(session, workload, "portal", "cancel_requested", text=actor.name)
+    if not workload.attempts and current is not State.QUEUED:
+        await state.change(session, workload, State.CANCELLED, actor, detail={"reason": reason.strip()})
+    else:
+        workload.phase = Phase.CANCELLING.value
+    return workload
+
+
+def _checked(settings: Settings, request: SubmitRequest) -> tuple[LoadedSpec, str]:
+    """The spec with overrides, and its kind. Raises Invalid with every problem."""
+    loaded = _load(request.spec)
+    if request.overrides:
+        try:
+            loaded = load_spec(apply_overrides(loaded.document, request.overrides))
+        except SpecError as error:
+            raise _invalid(error.problems) from error
+    problems = site_problems(loaded.spec, site_rules(settings))
+    if errors_of(problems):
+        raise _invalid(problems)
+    kind = request.kind or (RL if loaded.spec.training_config is not None else GENERAL)
+    if kind == RL and loaded.spec.training_config is None:
+        raise Invalid(
+            "no_training_config",
+            "A reinforcement learning run needs `training_config` in the spec. Add it, or submit as general.",
+            "강화학습 실행에는 스펙의 `training_config`가 필요합니다. 추가하거나 일반으로 제출하세요.",
+        )
+    if kind == GENERAL and loaded.spec.training_config is not None:
+        document = {key: value for key, value in loaded.document.items() if key != "training_config"}
+        loaded = _load(document)
+    return loaded, kind
+
+
+def _load(spec: Mapping[str, Any]) -> LoadedSpec:
+    try:
+        return load_spec(spec)
+    except SpecError as error:
+        raise _invalid(error.problems) from error
+
+
+def _invalid(found: Sequence[Problem]) -> Invalid:
+    count = len(errors_of(found))
+    return Invalid("spec_invalid", f"The spec has {count} problems.", f"입력을 확인하세요 ({count}건).", found)
+
+
+async def _check_fit(
+    session: AsyncSession, settings: Settings, loaded: LoadedSpec, owner: User, limit: int, request: SubmitRequest
+) -> None:
+    """A size that no node has is refused before anything is submitted; before the first snapshot nothing is known."""
+    if await cluster.snapshot(session) is not None:
+        await planning.preview(
+            session,
+            settings,
+            loaded.spec,
+            form=request.form,
+            smallest=request.smallest,
+            account=owner.slurm_account,
+            time_limit_min=limit,
+        )
+
+
+async def _mapped_owner(session: AsyncSession, actor: Actor) -> User:
+    """The asker, who must have a Unix user and a Slurm account. Raises Conflict."""
+    user = await session.get(User, actor.user_id) if actor.user_id is not None else None
+    if user is None or not user.unix_user or not user.slurm_account:
+        raise Conflict(
+            "not_mapped",
+            "Your Slurm account is not linked. Ask an administrator (`portal-admin map`).",
+            "Slurm 계정이 연결되지 않아 제출할 수 없습니다. 관리자에게 요청하세요.",
+        )
+    return user
+
+
+async def _earlier(session: AsyncSession, actor: Actor, key: str) -> Workload | None:
+    query = select(Workload).where(Workload.owner_id == actor.user_id, Workload.idempotency_key == key)
+    found: Workload | None = await session.scalar(query)
+    return found
+
+
+async def _insert(session: AsyncSession, workload: Workload) -> bool:
+    """Write the row; False when another request with the same idempotency key was first."""
+    try:
+        async with session.begin_nested():
+            session.add(workload)
+            await session.flush()
+    except IntegrityError:
+        if workload.idempotency_key is None:
+            raise
+        return False
+    return True
+
+
+async def _winner(session: AsyncSession, actor: Actor, request: SubmitRequest) -> Workload:
+    earlier = await _earlier(session, actor, request.idempotency_key or "")
+    if earlier is None:
+        raise Conflict("changed_meanwhile", "Something changed meanwhile. Try again.", "다시 시도하세요.")
+    return earlier
+
+
+def _conditions(actor: Actor, wanted: WorkloadFilter) -> list[ColumnElement[bool]]:
+    conditions = [visible_workloads(actor)]
+    if wanted.owner:
+        mine = Workload.owner_id == actor.user_id
+        conditions.append(mine if wanted.owner == "me" else Workload.owner.has(User.username == wanted.owner))
+    if wanted.state:
+        conditions.append(Workload.state.in_(wanted.state.split(",")))
+    conditions.append(Workload.kind == wanted.kind if wanted.kind else Workload.kind != "test")
+    if wanted.app:
+        conditions.append(Workload.app_id == wanted.app)
+    if wanted.q:
+        conditions.append(or_(contains(Workload.id, wanted.q), contains(Workload.name, wanted.q)))
+    return conditions
