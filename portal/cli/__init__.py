@@ -1,1 +1,1 @@
-"""The command-line doors: one (for users) and portal-admin (for the host)."""
+"""The command lines: `one` for people (HTTP only) and `portal-admin` on the portal's host."""

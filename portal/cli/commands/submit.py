@@ -1,0 +1,99 @@
+"""submit: a spec file becomes a workload."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from portal.cli.api import Api
+from portal.cli.commands.specs import (
+    FormOption,
+    SmallestOption,
+    SpecFile,
+    loaded_document,
+    overrides_of,
+    print_plan,
+    read_spec,
+)
+from portal.cli.commands.workloads import end_with, follow_to_the_end
+from portal.cli.context import Cli, Output, cli_of
+from portal.cli.exits import CliError, Exit
+from portal.cli.output import Format, print_json, print_line, print_note
+from portal.cli.watching import state_words, wait
+
+
+def submit(
+    context: typer.Context,
+    file: SpecFile,
+    wait_for_it: Annotated[bool, typer.Option("--wait", help="Stay until it ends; exit with its result.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print the logs; exit with its result.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; submit nothing.")] = False,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value for this run only.")
+    ] = None,
+    as_new_app: Annotated[bool, typer.Option("--as-new-app", help="Run it as a new App of your own.")] = False,
+    new_app_id: Annotated[str, typer.Option("--app-id", help="With --as-new-app: the new App's id.")] = "auto",
+    general: Annotated[
+        bool, typer.Option("--general", help="Not a training, though it has a training_config.")
+    ] = False,
+    name: Annotated[str | None, typer.Option("--name", help="The workload's name; default: the App's.")] = None,
+    note: Annotated[str, typer.Option("--note", help="For people; not part of what runs.")] = "",
+    time_limit: Annotated[int | None, typer.Option("--time-limit", min=1, metavar="MINUTES")] = None,
+    form: FormOption = "auto",
+    smallest: SmallestOption = False,
+    run_test: Annotated[
+        bool, typer.Option("--test", help="Start the minimal run test at once, if one is needed.")
+    ] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Submit a spec file. Everything else can wait: Ctrl-C only detaches."""
+    cli = cli_of(context)
+    body: dict[str, Any] = {
+        "spec": loaded_document(read_spec(file, cli.words), cli.words),
+        "kind": "general" if general else None,
+        "asNewApp": new_app_id if as_new_app else None,
+        "name": name,
+        "note": note,
+        "overrides": overrides_of(assignments or [], cli),
+        "timeLimitMin": time_limit,
+        "form": form,
+        "smallest": smallest,
+        "runTest": run_test,
+    }
+    if new_app_id != "auto" and not as_new_app:
+        raise CliError(Exit.USAGE, "--app-id: --as-new-app?")
+    with cli.api() as api:
+        if dry_run:
+            _dry_run(cli, api, body, output)
+            return
+        workload = api.post_repeatable("/workloads", body, uuid4().hex)
+        _announce(cli, workload, output, quiet=output is Format.JSON and (wait_for_it or follow))
+        if follow:
+            follow_to_the_end(cli, api, workload["id"], output)
+        elif wait_for_it:
+            end_with(cli, wait(api, cli.words, workload["id"]), output)
+
+
+def _dry_run(cli: Cli, api: Api, body: dict[str, Any], output: Format) -> None:
+    answer = api.post("/workloads/dry-run", body)
+    if output is Format.JSON:
+        print_json(answer)
+        return
+    print_plan(answer)
+    print_line(answer["approval"])
+    print_note(cli.words("dry_run"))
+
+
+def _announce(cli: Cli, workload: dict[str, Any], output: Format, *, quiet: bool) -> None:
+    if quiet:
+        return
+    if output is Format.JSON:
+        print_json(workload)
+        return
+    print_line(cli.words("submitted", id=workload["id"], state=state_words(workload, cli.words)))
+    if workload["needsApproval"]:
+        reasons = ", ".join(workload["approvalReasons"])
+        print_line(cli.words("needs_approval", id=workload["id"], reasons=reasons))
+    print_line(cli.words("next", id=workload["id"]))

@@ -1,0 +1,201 @@
+"""list, show, logs, cancel, why: a workload from outside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from portal.cli.api import Api
+from portal.cli.context import Cli, Output, PageOption, SizeOption, WorkloadArgument, cli_of
+from portal.cli.exits import exit_of_state
+from portal.cli.output import Format, local_time, plain, print_fields, print_json, print_line, print_note, print_table
+from portal.cli.watching import LogPrinter, follow, state_words, wait
+from portal.cli.words import Words
+
+
+def list_workloads(
+    context: typer.Context,
+    mine: Annotated[bool, typer.Option("--mine", help="Only yours.")] = False,
+    owner: Annotated[str, typer.Option("--owner", help="Only this user's.")] = "",
+    state: Annotated[str, typer.Option("--state", help="Only in this state, such as running.")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="rl, general or test; tests are hidden otherwise.")] = "",
+    app: Annotated[str, typer.Option("--app", help="Only of this App.")] = "",
+    text: Annotated[str, typer.Option("--search", "-q", help="Part of id or name.")] = "",
+    page: PageOption = 1,
+    size: SizeOption = 50,
+    output: Output = Format.TEXT,
+) -> None:
+    """Workloads, newest first."""
+    cli = cli_of(context)
+    query = {"owner": "me" if mine else owner, "state": state, "kind": kind, "app": app, "q": text}
+    with cli.api() as api:
+        found = api.get("/workloads", page=page, size=size, **query)
+    print_page(cli, found, output, ("id", "name", "status", "app", "priority", "owner", "submitted_at"), _row)
+
+
+def _row(words: Words, item: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        item["id"],
+        item["name"],
+        state_words(item, words),
+        f"{item['appId']} · {item['appVersion']}",
+        words.value("priority", item["priority"]),
+        item["owner"]["displayName"],
+        local_time(item["submittedAt"]),
+    )
+
+
+def print_page(cli: Cli, found: dict[str, Any], output: Format, heads: tuple[str, ...], row: Any) -> None:
+    """A page of a list as a table, or as the API sent it."""
+    if output is Format.JSON:
+        print_json(found)
+        return
+    if not found["items"]:
+        print_note(cli.words("nothing"))
+        return
+    print_table([cli.words(head) for head in heads], (row(cli.words, item) for item in found["items"]))
+    shown = (found["page"] - 1) * found["size"] + len(found["items"])
+    if shown < found["total"]:
+        print_note(cli.words("more", shown=shown, total=found["total"], next=found["page"] + 1))
+
+
+def show(context: typer.Context, workload: WorkloadArgument, output: Output = Format.TEXT) -> None:
+    """One workload: where it is, what was decided, its Slurm jobs."""
+    cli = cli_of(context)
+    with cli.api() as api:
+        document = api.get(f"/workloads/{workload}")
+    if output is Format.JSON:
+        print_json(document)
+    else:
+        print_fields(_fields(cli.words, document))
+
+
+def _fields(words: Words, item: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    yield words("id"), item["id"]
+    yield words("name"), item["name"]
+    yield words("status"), state_words(item, words)
+    if item["unknownSince"]:
+        yield "", words("unknown_since", time=local_time(item["unknownSince"]))
+    yield words("app"), f"{item['appId']} · {item['appVersion']}"
+    yield words("owner"), f"{item['owner']['displayName']} ({item['owner']['username']})"
+    yield words("submitted_at"), local_time(item["submittedAt"])
+    yield words("priority"), words.value("priority", item["priority"])
+    yield words("decision"), words.value("decision", item["decision"])
+    if item["needsApproval"]:
+        yield words("approval"), ", ".join(item["approvalReasons"])
+        yield words("loop_test"), words.value("test", item["loopTest"]["status"])
+    yield words("reason"), item["rejectReason"] or item["cancelReason"]
+    if item["failure"]:
+        yield words("failure"), _failure(item["failure"])
+    yield words("time_limit"), f"{item['timeLimitMin']} min"
+    yield words("spec_hash"), item["specHash"]
+    jobs = [f"{job['jobId']} {job['state'] or job['status']}" for job in item["slurmJobs"] if job["jobId"]]
+    yield words("slurm_jobs"), ", ".join(jobs)
+
+
+def _failure(failure: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in failure.items() if value not in (None, "", [], {}))
+
+
+def logs(
+    context: typer.Context,
+    workload: WorkloadArgument,
+    follow_it: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends; resumes by itself.")] = False,
+    component: Annotated[
+        str, typer.Option("--component", "-c", help="One component (CL-REF-001 or TASK-001/CL-REF-001), or `system`.")
+    ] = "",
+    stream: Annotated[str | None, typer.Option("--stream", help="stdout or stderr; default: both.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """What a workload's steps wrote, each line with its component in front (not with --component)."""
+    cli = cli_of(context)
+    with cli.api() as api:
+        if output is Format.JSON:
+            print_json(api.get(f"/workloads/{workload}/logs"))
+        elif follow_it:
+            printer = LogPrinter(_written_through, prefixed=not component)
+            follow(api, cli.words, workload, printer, component=component, stream=stream)
+        else:
+            _print_logs(cli, api, workload, component, stream)
+
+
+def _print_logs(cli: Cli, api: Api, workload: str, component: str, stream: str | None) -> None:
+    text = api.text(f"/workloads/{workload}/logs/merged", component=component, stream=stream, prefix=not component)
+    if not text:
+        print_note(cli.words("no_output"))
+        return
+    printer = LogPrinter(sys.stdout.write, prefixed=False)
+    printer.show("", "merged", text)
+    printer.finish()
+
+
+def _written_through(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def follow_to_the_end(cli: Cli, api: Api, workload: str, output: Format) -> None:
+    """Print the logs (not with -o json, which wants the document alone) and exit as the workload did."""
+    if output is Format.JSON:
+        end_with(cli, wait(api, cli.words, workload), output)
+        return
+    follow(api, cli.words, workload, LogPrinter(_written_through))
+    end_with(cli, api.get(f"/workloads/{workload}"), output)
+
+
+def end_with(cli: Cli, document: dict[str, Any], output: Format) -> None:
+    """Tell how a workload ended and exit with its result."""
+    if output is Format.JSON:
+        print_json(document)
+    else:
+        print_line(cli.words("state_now", id=document["id"], state=state_words(document, cli.words)))
+        if document["failure"]:
+            print_note(plain(_failure(document["failure"])))
+        if document["rejectReason"]:
+            print_note(plain(document["rejectReason"]))
+    raise typer.Exit(int(exit_of_state(document["state"])))
+
+
+def cancel(
+    context: typer.Context,
+    workload: WorkloadArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Needed when it is not yours.")] = "",
+    wait_for_it: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Cancel a workload; what runs is stopped, nothing is saved as a model."""
+    cli = cli_of(context)
+    with cli.api() as api:
+        document = api.post(f"/workloads/{workload}/cancel", {"reason": reason})
+        if wait_for_it:
+            document = wait(api, cli.words, workload, quiet=output is Format.JSON)
+    print_change(cli, document, output, "cancelling")
+
+
+def why(context: typer.Context, workload: WorkloadArgument, output: Output = Format.TEXT) -> None:
+    """Why it is not running, in plain words."""
+    cli = cli_of(context)
+    with cli.api() as api:
+        answer = api.get(f"/workloads/{workload}/why")
+    if output is Format.JSON:
+        print_json(answer)
+        return
+    code = f" ({answer['code']})" if answer["code"] else ""
+    print_line(plain(answer["text"]) + plain(code))
+    if answer["position"] is not None:
+        print_line(cli.words("position", position=answer["position"]))
+    if answer["estimatedStart"]:
+        print_line(cli.words("estimate", time=local_time(answer["estimatedStart"])))
+
+
+def print_change(cli: Cli, document: dict[str, Any], output: Format, sentence: str) -> None:
+    """What a change left behind: one sentence, or the document."""
+    if output is Format.JSON:
+        print_json(document)
+        return
+    words = cli.words
+    priority = words.value("priority", document["priority"])
+    print_line(words(sentence, id=document["id"], state=state_words(document, words), priority=priority))

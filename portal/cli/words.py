@@ -1,0 +1,199 @@
+"""Every text that `one` itself says, in Korean and English; the labels are those of the pages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["ko", "en"]
+
+_WORDS: dict[str, tuple[str, str]] = {
+    # states, phases and other values
+    "state.submitted": ("접수됨", "Submitted"),
+    "state.awaiting_approval": ("승인대기", "Awaiting approval"),
+    "state.queued": ("대기", "Queued"),
+    "state.running": ("실행 중", "Running"),
+    "state.saving": ("실행 중", "Running"),
+    "state.completed": ("완료", "Completed"),
+    "state.failed": ("실패", "Failed"),
+    "state.cancelled": ("취소", "Cancelled"),
+    "state.rejected": ("반려", "Rejected"),
+    "phase.checking": ("시작 전 확인", "Checks before start"),
+    "phase.preparing": ("이미지 준비 중", "Preparing images"),
+    "phase.slurm_pending": ("자원 대기 중", "Waiting for resources"),
+    "phase.held": ("보류됨", "Held"),
+    "phase.starting": ("시작 중", "Starting"),
+    "phase.saving": ("결과 저장 중", "Saving results"),
+    "phase.cancelling": ("취소 중", "Cancelling"),
+    "priority.high": ("높음", "High"),
+    "priority.normal": ("보통", "Normal"),
+    "priority.low": ("낮음", "Low"),
+    "test.pending": ("테스트 미실행", "Not run"),
+    "test.running": ("테스트 실행 중", "Test running"),
+    "test.passed": ("테스트 통과", "Test passed"),
+    "test.failed": ("테스트 실패", "Test failed"),
+    "decision.awaiting": ("승인대기", "Awaiting approval"),
+    "decision.approved": ("승인", "Approved"),
+    "decision.rejected": ("반려", "Rejected"),
+    "decision.not_required": ("승인 불필요", "Approval not needed"),
+    "node.active": ("Active", "Active"),
+    "node.drain": ("Drain", "Drain"),
+    "node.down": ("Down", "Down"),
+    "node.reserved": ("예약됨", "Reserved"),
+    "node.unknown": ("확인 불가", "Unknown"),
+    "severity.error": ("오류", "error"),
+    "severity.warning": ("경고", "warning"),
+    # column heads
+    "id": ("ID", "ID"),
+    "name": ("이름", "Name"),
+    "status": ("상태", "Status"),
+    "app": ("App · 버전", "App · version"),
+    "kind": ("유형", "Kind"),
+    "priority": ("우선순위", "Priority"),
+    "owner": ("신청자", "Applicant"),
+    "submitted_at": ("신청일시", "Requested at"),
+    "order": ("순서", "Order"),
+    "workload": ("워크로드명", "Workload"),
+    "resources": ("요청 자원", "Requested resources"),
+    "reason": ("이유", "Reason"),
+    "estimated_start": ("예상 시작", "Expected start"),
+    "model": ("모델명", "Model"),
+    "origin": ("원본 워크로드", "Workload"),
+    "created_at": ("생성일시", "Created at"),
+    "size": ("크기", "Size"),
+    "file": ("파일", "File"),
+    "image": ("이미지", "Image"),
+    "digest": ("다이제스트", "Digest"),
+    "node": ("노드", "Node"),
+    "partitions": ("파티션", "Partitions"),
+    "gpus": ("GPU 할당/전체", "GPUs allocated/total"),
+    "cpus": ("CPU 할당/전체", "CPUs allocated/total"),
+    "memory": ("메모리 할당/전체", "Memory allocated/total"),
+    "scopes": ("범위", "Scopes"),
+    "expires_at": ("만료", "Expires"),
+    "last_used_at": ("마지막 사용", "Last used"),
+    "prefix": ("접두사", "Prefix"),
+    "step": ("컴포넌트", "Component"),
+    "place": ("위치", "Place"),
+    "problem": ("문제", "Problem"),
+    "cure": ("할 일", "Cure"),
+    "field": ("항목", "Field"),
+    "value": ("값", "Value"),
+    "decision": ("결정", "Decision"),
+    "approval": ("승인 필요", "Needs approval"),
+    "loop_test": ("최소 실행 테스트", "Minimal run test"),
+    "slurm_jobs": ("Slurm 작업", "Slurm jobs"),
+    "spec_hash": ("스펙 해시", "Spec hash"),
+    "time_limit": ("최대 실행 시간", "Time limit"),
+    "failure": ("실패 원인", "Failure"),
+    "role": ("역할", "Role"),
+    # sentences
+    "fake_gpus": ("모의 GPU", "Fake GPUs"),
+    "as_of": ("기준 {time}", "As of {time}"),
+    "slurm_unreachable": (
+        "Slurm에 연결할 수 없습니다 ({time}부터). 마지막으로 확인된 값을 표시합니다.",
+        "Slurm is unreachable (since {time}). Showing the last known values.",
+    ),
+    "unknown_since": ("{time}부터 확인 불가", "Unknown since {time}"),
+    "nothing": ("조건에 맞는 항목이 없습니다.", "Nothing matches."),
+    "more": ("{shown} / 전체 {total}건 (--page {next})", "{shown} of {total} (--page {next})"),
+    "signed_in": ("{name} ({role})(으)로 로그인했습니다: {url}", "Signed in as {name} ({role}): {url}"),
+    "signed_out": ("저장된 토큰을 지웠습니다.", "The stored token is removed."),
+    "not_signed_in": (
+        "먼저 로그인하세요: one login --url https://... (또는 ONE_URL과 ONE_TOKEN)",
+        "Sign in first: one login --url https://... (or set ONE_URL and ONE_TOKEN)",
+    ),
+    "token_prompt": ("토큰", "Token"),
+    "no_token": ("토큰이 비어 있습니다.", "The token is empty."),
+    "plain_http": (
+        "경고: {url}은(는) 암호화되지 않은 연결입니다. 토큰이 그대로 전송됩니다.",
+        "Warning: {url} is not encrypted; the token travels in the clear.",
+    ),
+    "open_credentials": (
+        "{path}을(를) 다른 사용자가 읽을 수 있습니다. chmod 600 {path}",
+        "{path} can be read by others. chmod 600 {path}",
+    ),
+    "unreachable": (
+        "{url}에 연결할 수 없습니다: {why}. 실행 중인 작업은 계속됩니다.",
+        "{url} is unreachable: {why}. Running jobs go on.",
+    ),
+    "bad_answer": ("{url}의 응답을 읽을 수 없습니다: {why}", "The answer of {url} cannot be read: {why}"),
+    "request_id": ("요청 ID {id}", "Request id {id}"),
+    "unreadable_file": ("{path}을(를) 읽을 수 없습니다: {why}", "{path} cannot be read: {why}"),
+    "valid": ("{file}: 문제없습니다.", "{file}: no problems."),
+    "invalid": ("{file}: 오류 {errors}건, 경고 {warnings}건", "{file}: {errors} errors, {warnings} warnings"),
+    "submitted": ("제출했습니다: {id} ({state})", "Submitted: {id} ({state})"),
+    "next": (
+        "다음: one logs -f {id} · one why {id} · one cancel {id}",
+        "Next: one logs -f {id} · one why {id} · one cancel {id}",
+    ),
+    "needs_approval": (
+        "관리자 승인이 필요합니다: {reasons}. 먼저 최소 실행 테스트를 통과해야 합니다: one test {id}",
+        "An administrator must approve this: {reasons}. The minimal run test must pass first: one test {id}",
+    ),
+    "would_need_approval": ("관리자 승인이 필요합니다: {reasons}", "An administrator must approve this: {reasons}"),
+    "dry_run": ("제출하지 않았습니다 (--dry-run).", "Nothing was submitted (--dry-run)."),
+    "state_now": ("{id}: {state}", "{id}: {state}"),
+    "detached": (
+        "화면만 떼었습니다. {id}은(는) 계속됩니다. 다시 보기: one logs -f {id} · 취소: one cancel {id}",
+        "Detached; {id} goes on. Watch again: one logs -f {id} · Cancel: one cancel {id}",
+    ),
+    "reconnecting": ("연결이 끊겼습니다. 이어서 다시 연결합니다.", "Connection lost; resuming where it stopped."),
+    "no_output": ("아직 출력이 없습니다.", "No output yet."),
+    "cancelling": ("취소를 요청했습니다: {id} ({state})", "Cancel requested: {id} ({state})"),
+    "approved": ("승인했습니다: {id} ({state}, {priority})", "Approved: {id} ({state}, {priority})"),
+    "rejected": ("반려했습니다: {id}", "Rejected: {id}"),
+    "test_started": ("테스트를 시작했습니다: {run} ({id}을(를) 위해)", "Test started: {run} (for {id})"),
+    "priority_set": ("우선순위를 {priority}(으)로 바꿨습니다: {id}", "Priority of {id} is now {priority}"),
+    "moved": ("순서를 바꿨습니다: {id}", "Moved: {id}"),
+    "held": ("보류했습니다: {id}", "Held: {id}"),
+    "released": ("보류를 풀었습니다: {id}", "Released: {id}"),
+    "position": ("순서 {position}", "Position {position}"),
+    "estimate": ("{time}경 (추정)", "about {time} (estimate)"),
+    "downloaded": ("{path} ({size}, sha256 확인됨)", "{path} ({size}, sha256 verified)"),
+    "already_there": ("{path}: 이미 있고 sha256이 같습니다.", "{path} is there already, sha256 verified."),
+    "bad_sha256": (
+        "{path}: sha256이 다릅니다. 받은 파일을 지웠습니다. 다시 시도하세요.",
+        "{path}: sha256 differs. What was received is deleted. Try again.",
+    ),
+    "unsafe_path": ("{path}: 안전하지 않은 경로라 받지 않습니다.", "{path}: refused, an unsafe path."),
+    "other_file": ("{path}: 다른 파일이 이미 있습니다.", "{path}: another file is there."),
+    "no_model_files": ("모델에 그런 파일이 없습니다: {path}", "The model has no such file: {path}"),
+    "image_removing": ("이미지를 지우도록 요청했습니다: {digest}", "Removal requested: {digest}"),
+    "token_made": (
+        "이 값은 다시 볼 수 없습니다. 사용: one login --token-stdin",
+        "You will not see this again. Use: one login --token-stdin",
+    ),
+    "token_revoked": ("폐기했습니다: {prefix}", "Revoked: {prefix}"),
+    "bad_set": ("--set은 KEY=VALUE 형식입니다: {text}", "--set wants KEY=VALUE: {text}"),
+    "version_line": ("Slurm {slurm} ({road}: {why}), REST {rest}", "Slurm {slurm} ({road}: {why}), REST {rest}"),
+    "no_slurm": ("아직 Slurm 상태를 모릅니다.", "Nothing is known of Slurm yet."),
+    "workload_counts": ("워크로드: {counts}", "Workloads: {counts}"),
+}
+
+
+class Words:
+    """The texts in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._index = 0 if language == "ko" else 1
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of `key`, filled in."""
+        return _WORDS[key][self._index].format(**values)
+
+    def value(self, kind: str, code: str) -> str:
+        """What people call a code (`state`, `queued` -> 대기); an unknown code stays itself."""
+        known = _WORDS.get(f"{kind}.{code}")
+        return known[self._index] if known else code
+
+
+def chosen_language(option: str | None, environment: Mapping[str, str] = os.environ) -> Language:
+    """`--lang`, else ONE_LANG, else the locale (LC_ALL, LC_MESSAGES, LANG); Korean unless one says English."""
+    for value in (option, environment.get("ONE_LANG")):
+        if value:
+            return "en" if value.lower().startswith("en") else "ko"
+    locale = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return "en" if locale.lower().startswith("en") else "ko"
