@@ -143,12 +143,13 @@ class _Reader:
         if not isinstance(result, str) or result not in _RESULTS:
             raise _Unusable(f"unknown result {result!r:.80}")
         running = before.state is StepState.RUNNING
+        again = before.state is StepState.FAILED and number > before.number
+        if not running and not again and before.state is not StepState.WAITING:
+            raise _Unusable(f"{key[1]} ended twice")
         if running and number != before.number:
             raise _Unusable(f"{key[1]} ended try {number} while try {before.number} runs")
         if not running and result in _NEEDS_A_START:
             raise _Unusable(f"{key[1]} {result} without a start")
-        if before.state not in (StepState.WAITING, StepState.RUNNING, StepState.FAILED):
-            raise _Unusable(f"{key[1]} ended twice")
         if running and before.started is not None and t < before.started:
             raise _Unusable(f"{key[1]} ended before it started")
         self.steps[key] = replace(
