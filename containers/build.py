@@ -19,6 +19,9 @@ SIF_NAME = "image.sif"
 MAX_LINE = 500
 LAST_LINES = 15
 NO_SPACE = "no space left on device"  # strerror(ENOSPC) as Go and mksquashfs print it
+# A tenth of the time of mksquashfs' own gzip -9 at the same size, and faster to read. Kernels since 4.14 and squashfuse
+# since 0.1.101 know zstd. Measured with the example images: docs/containers.md.
+MKSQUASHFS_ARGS = "-comp zstd -Xcompression-level 3"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -27,7 +30,7 @@ def build_argv(reference: Reference, sif: Path, access: RegistryAccess) -> list[
 
     Source: https://apptainer.org/docs/user/1.4/cli/apptainer_build.html
     """
-    options = ["--disable-cache", "--arch", "amd64"]
+    options = ["--disable-cache", "--arch", "amd64", "--mksquashfs-args", MKSQUASHFS_ARGS]
     if access.credentials:
         options += ["--authfile", str(access.credentials)]
     if reference.registry in access.insecure:

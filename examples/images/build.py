@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parent
 SUITE, PYTHON = "trixie", "3.13"
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = "python3"
+PACKAGES = "python3,libstdc++6"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/lintian/*")
 SITE = "usr/local/lib/python3.13/dist-packages"
 APP = "app"
@@ -128,12 +128,15 @@ def build_base(target: Path) -> None:
         call([*install, *wheels, "-r", str(HERE / "requirements.txt")])
         for tests in [path for path in site.rglob("tests") if path.is_dir()]:
             shutil.rmtree(tests)
+        for useless in [*site.rglob("*.pyi"), *site.rglob("*.a")]:
+            useless.unlink()
         compile_all = f'chroot "$1" python3 -m compileall -q --invalidation-mode unchecked-hash /{SITE}'
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
         hooks = [
             f'--customize-hook=mkdir -p "$1/{SITE}"',
             f"--customize-hook=sync-in {site} /{SITE}",
             f"--customize-hook={compile_all}",
+            '--customize-hook=chroot "$1" python3 -B -c "import gymnasium, numpy, safetensors.numpy"',
             '--customize-hook=rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/var/log/* "$1"/etc/hostname',
         ]
         command = [

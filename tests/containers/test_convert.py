@@ -99,7 +99,8 @@ def test_what_apptainer_is_told(
     told = replace(settings, access=replace(settings.access, credentials=login))
     seen = json.loads(Path(ask(told)[-1]["sif"]).read_text())
     work = settings.images / cache.WORK / f"sha256-{'ab' * 32}"
-    expected = ["build", "--disable-cache", "--arch", "amd64", "--authfile", str(login)]
+    expected = ["build", "--disable-cache", "--arch", "amd64", "--mksquashfs-args", build.MKSQUASHFS_ARGS]
+    expected += ["--authfile", str(login)]
     assert seen["argv"] == [*expected, str(work / "image.sif"), f"docker://{NAME}@{DIGEST}"]
     environment = {name: value for name, value in seen["env"].items() if not name.startswith("LC_")}
     assert environment == build.build_environment(work, told.access)
