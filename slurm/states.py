@@ -24,7 +24,9 @@ ENDED = frozenset(
 )
 JOB_BASE_STATES = LIVE | ENDED
 
-NODE_BASE_STATES = frozenset({"UNKNOWN", "DOWN", "IDLE", "ALLOCATED", "ERROR", "MIXED", "FUTURE"})
+NODE_BASE_STATES = frozenset(
+    {"INVALID", "UNKNOWN", "DOWN", "IDLE", "ALLOCATED", "ERROR", "MIXED", "FUTURE", "EXTERNAL"}
+)
 NODE_USABLE = frozenset({"IDLE", "ALLOCATED", "MIXED"})
 NODE_BLOCKING_FLAGS = frozenset(
     {
@@ -32,9 +34,11 @@ NODE_BLOCKING_FLAGS = frozenset(
         "FAIL",
         "INVALID",
         "INVALID_REG",
+        "MAINT",
         "MAINTENANCE",
         "NOT_RESPONDING",
         "POWERING_DOWN",
+        "POWERED_DOWN",
         "POWER_DOWN",
         "REBOOT_ISSUED",
         "REBOOT_REQUESTED",

@@ -1,0 +1,120 @@
+"""The agent's own memory of what it submitted: an append-only file, because it changes only those jobs.
+
+One JSON object a line, written and synced before the agent goes on:
+
+    {"t": 1800000000, "intent": "one-...", "owner": "kim", "account": "lab", "components": 2}    before the submit call
+    {"t": 1800000000, "name": "one-...", "ids": [12, 13]}                                        Slurm has it
+    {"t": 1800000000, "dropped": "one-..."}                                                      Slurm refused it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slurm.errors import NotPermitted, ProtocolError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One submission; `ids` is empty while it is not known whether Slurm has it."""
+
+    name: str
+    owner: str
+    account: str
+    components: int
+    ids: tuple[int, ...] = ()
+
+    @property
+    def leader_id(self) -> int:
+        """The first component's id."""
+        return self.ids[0]
+
+
+class Ledger:
+    """The entries by name and by component id; safe for several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._by_name: dict[str, Entry] = {}
+        self._by_id: dict[int, Entry] = {}
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        self._replay(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def intend(self, entry: Entry) -> None:
+        """Note that a submit call is about to be made. Raises NotPermitted for a name that was already used."""
+        with self._lock:
+            known = self._by_name.get(entry.name)
+            if known is not None and known != replace(entry, ids=known.ids):
+                raise NotPermitted(f"the job name {entry.name} was already used for another submission")
+            if known is not None and known.ids:
+                raise NotPermitted(f"{entry.name} was already submitted as job {known.leader_id}")
+            self._write(intent=entry.name, owner=entry.owner, account=entry.account, components=entry.components)
+
+    def record(self, name: str, ids: tuple[int, ...]) -> None:
+        """Slurm has it under these ids."""
+        with self._lock:
+            self._write(name=name, ids=list(ids))
+
+    def drop(self, name: str) -> None:
+        """Slurm refused it and nothing of it is left."""
+        with self._lock:
+            self._write(dropped=name)
+
+    def named(self, name: str) -> Entry | None:
+        """The submission of that name."""
+        return self._by_name.get(name)
+
+    def entry(self, job_id: int) -> Entry:
+        """The submission that this component belongs to. Raises NotPermitted for a job that is not ours."""
+        entry = self._by_id.get(job_id)
+        if entry is None:
+            raise NotPermitted(f"job {job_id} was not submitted by this agent")
+        return entry
+
+    def leader_of(self, job_id: int) -> int | None:
+        """The leader's id when this component is ours, else None."""
+        entry = self._by_id.get(job_id)
+        return entry.leader_id if entry else None
+
+    def open_intents(self) -> tuple[Entry, ...]:
+        """Submissions of which it is not known whether Slurm has them."""
+        return tuple(entry for entry in self._by_name.values() if not entry.ids)
+
+    def _write(self, **line: Any) -> None:
+        line = {"t": int(time.time())} | line
+        self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        os.fsync(self._file.fileno())
+        self._apply(line)
+
+    def _apply(self, line: dict[str, Any]) -> None:
+        if "intent" in line:
+            name = line["intent"]
+            self._by_name[name] = Entry(name, line["owner"], line["account"], line["components"])
+        elif "ids" in line:
+            entry = replace(self._by_name[line["name"]], ids=tuple(line["ids"]))
+            self._by_name[entry.name] = entry
+            self._by_id.update(dict.fromkeys(entry.ids, entry))
+        else:
+            self._by_name.pop(line["dropped"], None)
+
+    def _replay(self, path: Path) -> None:
+        """Read the file; a torn last line (the machine died while it was written) is cut off, it never took effect."""
+        complete, newline, torn = self._file.read().rpartition(b"\n")
+        for number, line in enumerate(complete.split(b"\n") if complete else (), start=1):
+            try:
+                self._apply(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ProtocolError(f"{path}, line {number}: not a ledger line") from error
+        if torn:
+            self._file.truncate(len(complete) + len(newline))

@@ -1,0 +1,84 @@
+"""The daemon's client: one connection a call to the agent's Unix socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from slurm import protocol
+from slurm.errors import SlurmUnreachable
+from slurm.records import AccountingRow, ClusterVersion, Snapshot
+from slurm.submission import Submission
+
+DEFAULT_TIMEOUT_S = 90
+"""Longer than the agent's own waits, so that its answer, not our impatience, tells what happened."""
+MAX_ANSWER_BYTES = 512 * 1024 * 1024
+
+
+class AgentClient:
+    """A `SlurmClient` over the agent's socket; a call that gets no answer in `timeout_s` is SlurmUnreachable."""
+
+    def __init__(self, socket: Path, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self._socket = socket
+        self._timeout_s = timeout_s
+
+    async def version(self) -> ClusterVersion:
+        """What is at the other end."""
+        answer: ClusterVersion = await self._ask(protocol.VersionRequest())
+        return answer
+
+    async def submit(self, submission: Submission) -> tuple[int, ...]:
+        """Hand a job to Slurm; SlurmUnreachable leaves open whether it arrived: `find` tells."""
+        answer: tuple[int, ...] = await self._ask(protocol.SubmitRequest(submission=submission))
+        return answer
+
+    async def cancel(self, owner: str, job_id: int, *, graceful: bool = False) -> None:
+        """Cancel the whole job, or signal its runner."""
+        await self._ask(protocol.CancelRequest(owner=owner, job_id=job_id, graceful=graceful))
+
+    async def set_priority(self, job_ids: Sequence[int], *, qos: str, nice: int) -> None:
+        """Write QOS and nice on every given component."""
+        await self._ask(protocol.SetPriorityRequest(job_ids=tuple(job_ids), qos=qos, nice=nice))
+
+    async def hold(self, job_ids: Sequence[int], *, held: bool) -> None:
+        """Hold or release every given component."""
+        await self._ask(protocol.HoldRequest(job_ids=tuple(job_ids), held=held))
+
+    async def snapshot(self) -> Snapshot:
+        """Nodes, partitions and live jobs of one moment."""
+        answer: Snapshot = await self._ask(protocol.SnapshotRequest())
+        return answer
+
+    async def accounting(self, job_ids: Sequence[int]) -> tuple[AccountingRow, ...]:
+        """Accounting rows of leaders and their components."""
+        answer: tuple[AccountingRow, ...] = await self._ask(protocol.AccountingRequest(job_ids=tuple(job_ids)))
+        return answer
+
+    async def find(self, *, user: str, account: str, name: str) -> tuple[int, ...]:
+        """Leaders of complete jobs of this user, account and exact name."""
+        answer: tuple[int, ...] = await self._ask(protocol.FindRequest(user=user, account=account, name=name))
+        return answer
+
+    async def check_association(self, user: str, account: str) -> str:
+        """ "" when the user may submit to the account, else what is missing."""
+        answer: str = await self._ask(protocol.CheckAssociationRequest(user=user, account=account))
+        return answer
+
+    async def _ask(self, request: protocol.Request) -> Any:
+        try:
+            with anyio.fail_after(self._timeout_s):
+                line = await self._exchange(protocol.encode_request(request))
+        except TimeoutError as error:
+            raise SlurmUnreachable(f"the agent did not answer {request.verb} in {self._timeout_s:g} s") from error
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
+            raise SlurmUnreachable(f"the agent cannot be reached at {self._socket}: {error}") from error
+        return protocol.decode_answer(request.verb, line)
+
+    async def _exchange(self, line: bytes) -> bytes:
+        async with await anyio.connect_unix(self._socket) as stream:
+            await stream.send(line)
+            return await BufferedByteReceiveStream(stream).receive_until(b"\n", MAX_ANSWER_BYTES)
