@@ -81,7 +81,7 @@ class Launcher:
     def run(self) -> int:
         """Run the payload to its end; returns the exit code for Slurm."""
         signal.signal(signal.SIGTERM, self._on_term)
-        gpus = [device for device in self.rank.devices.split(",") if device.isdigit()]
+        gpus = [int(device) for device in self.rank.gpus.split(",") if device.isdigit()]
         self.events.write(event="started", pid=os.getpid(), host=self.rank.host, rank=self.rank.number, gpus=gpus)
         try:
             scratch = tempfile.mkdtemp(prefix="one-", dir=self.job["scratch"])
@@ -148,6 +148,7 @@ class Launcher:
                 apptainer_argv(self.job, self.step, mounts, scratch),
                 env=apptainer_env(dict(os.environ), payload, scratch),
                 stdin=subprocess.DEVNULL,
+                cwd=scratch,  # apptainer refuses to start in a folder that it may not open
                 start_new_session=True,
             )
         except (OSError, ValueError) as exc:

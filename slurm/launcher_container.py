@@ -23,7 +23,10 @@ class Mount(NamedTuple):
 
 
 class Rank(NamedTuple):
-    """Which of the step's launchers this is, and the step's number in the job."""
+    """Which of the step's launchers this is, where the first one runs, which GPUs Slurm gave it.
+
+    `devices` is what the payload gets, counted from 0 where cgroups hide the others; `gpus` are the node's own numbers.
+    """
 
     number: int
     size: int
@@ -31,6 +34,7 @@ class Rank(NamedTuple):
     master: str
     master_port: int
     devices: str
+    gpus: str
 
 
 def this_rank(environ: Dict[str, str], host: str) -> Rank:
@@ -45,6 +49,7 @@ def this_rank(environ: Dict[str, str], host: str) -> Rank:
         first_host(nodes),
         port,
         environ.get("CUDA_VISIBLE_DEVICES", ""),
+        environ.get("SLURM_STEP_GPUS", environ.get("CUDA_VISIBLE_DEVICES", "")),
     )
 
 
@@ -98,7 +103,16 @@ def apptainer_argv(job: Job, step: Step, mounts: Sequence[Mount], scratch: str) 
     """The words that run the payload; no value of the environment is among them."""
     container = step["container"]
     options = [word for mount in mounts for word in ("--mount", mount_option(mount))]
-    return [job["apptainer"], "exec", *container["options"], "--workdir", scratch, *options, *container["command"]]
+    return [
+        job["apptainer"],
+        "--quiet",
+        "exec",
+        *container["options"],
+        "--workdir",
+        scratch,
+        *options,
+        *container["command"],
+    ]
 
 
 def payload_env(
@@ -141,8 +155,17 @@ def apptainer_env(environ: Dict[str, str], payload: Dict[str, str], scratch: str
     env.setdefault("PATH", DEFAULT_PATH)
     env.update(HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name)
     env.update(APPTAINER_TMPDIR=scratch, APPTAINER_CACHEDIR=scratch)
-    env.update({"APPTAINERENV_" + name: value for name, value in payload.items()})
+    env.update({"APPTAINERENV_" + name: kept_whole(value) for name, value in payload.items()})
     return env
+
+
+def kept_whole(value: str) -> str:
+    """A value such that the payload gets `value`.
+
+    Apptainer (seen with 1.4.5) turns \\r\\n into \\n: the shell parser that it reads its own exports with drops a
+    carriage return before a line end, but only one. Source: https://github.com/mvdan/sh (syntax/lexer.go)
+    """
+    return value.replace("\r\n", "\r\r\n")
 
 
 def place_on_node(path: str, mounts: Sequence[Mount], scratch: str) -> str:

@@ -130,6 +130,7 @@ def test_one_step_on_two_nodes(cluster: Cluster) -> None:
     ran = cluster.run(cluster.job(wide, groups=(replace(GROUP, nodes=2),)))
     assert ran.code == 0
     assert [event["hosts"] for event in ran.events if event["event"] == "step_started"] == [["n0x0", "n0x1"]]
+    assert [ran.launcher("wide", rank)[0]["gpus"] for rank in (0, 1)] == [[0, 1], [0, 1]]
     envs = [json.loads((ran.run_dir / f"steps/T/wide/out/env.{rank}").read_text()) for rank in (0, 1)]
     names = ("ONE_NODES", "ONE_NODE_RANK", "ONE_MASTER_ADDR", "CUDA_VISIBLE_DEVICES")
     assert [[env[name] for name in names] for env in envs] == [["2", "0", "n0x0", "0,1"], ["2", "1", "n0x0", "0,1"]]

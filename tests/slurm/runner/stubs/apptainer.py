@@ -34,8 +34,8 @@ def mount(value):
 
 
 def main():
-    assert sys.argv[1] == "exec"
-    options, (sif, *command) = parse(sys.argv[2:])
+    assert sys.argv[1:3] == ["--quiet", "exec"], sys.argv
+    options, (sif, *command) = parse(sys.argv[3:])
     mounts = [mount(value) for name, value in options if name == "--mount"]
     workdir = dict(options)["--workdir"]
     note = {
@@ -48,7 +48,11 @@ def main():
     with open(os.path.join(HOME, "apptainer.jsonl"), "a") as file:
         file.write(json.dumps(note) + "\n")
     prefix = "APPTAINERENV_"
-    env = {name[len(prefix) :]: value for name, value in os.environ.items() if name.startswith(prefix)}
+    env = {
+        name[len(prefix) :]: value.replace("\r\n", "\n")
+        for name, value in os.environ.items()
+        if name.startswith(prefix)
+    }
     at = {inside: outside for inside, outside, _ in mounts}
     at["/tmp"] = os.path.join(workdir, "tmp")
     os.makedirs(at["/tmp"])
