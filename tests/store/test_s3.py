@@ -17,6 +17,7 @@ from portal.settings import ObjectStore as S3Settings
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore, StoreUnavailable
 from tests.store.contract import StoreContract
+from tests.store.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 START_TIMEOUT_S = 60
@@ -74,6 +75,14 @@ class TestSeaweedFS(StoreContract):
         store = ObjectStore(seaweedfs)
         await store.ensure_buckets()
         return store
+
+
+class TestMemoryStore(StoreContract):
+    """The double that other tests use."""
+
+    @pytest.fixture
+    async def store(self) -> MemoryStore:
+        return MemoryStore()
 
 
 async def test_no_server_is_unavailable_not_missing() -> None:

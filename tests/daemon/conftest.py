@@ -1,0 +1,65 @@
+"""The world of the daemon's tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal.daemon.context import Context
+from portal.db.engine import engine_for, migrate, sessions
+from portal.settings import Database, Images, Settings, Storage
+from portal.settings import Slurm as SlurmSettings
+from slurm.fake import FakeSlurm
+from tests.daemon.world import Conversions, Registry, World, own_uid, people
+from tests.store.memory import MemoryStore
+
+SPEC = Path(__file__).parents[1] / "spec" / "data" / "app-spec-example.json"
+
+
+@pytest.fixture
+def example() -> dict[str, Any]:
+    """The specification's own example."""
+    document: dict[str, Any] = json.loads(SPEC.read_text())
+    return document
+
+
+@pytest.fixture
+def small(example: dict[str, Any]) -> dict[str, Any]:
+    """The same App under the approval threshold."""
+    example["app_id"] = "APP-SMALL1"
+    for component in example["tasks"][0]["components"]:
+        component["resources"].update(gpu_count=1, memory="16GB")
+    return example
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A site with people, nodes and images."""
+    settings = Settings(
+        database=Database(url=f"sqlite+aiosqlite:///{tmp_path}/one.db"),
+        storage=Storage(runs=tmp_path / "runs", images=tmp_path / "images", roots=(Path("/training-data"),)),
+        images=Images(registries=("registry.avatar.io",)),
+        slurm=SlurmSettings(gpu_labels={"tesla_v100": "V100"}),
+    )
+    for folder in ("runs/.out", "images"):
+        (tmp_path / folder).mkdir(parents=True)
+    await migrate(settings)
+    engine = engine_for(settings)
+    slurm, store, registry, conversions = FakeSlurm(), MemoryStore(), Registry(), Conversions(tmp_path / "images")
+    context = Context(
+        settings=settings,
+        sessions=sessions(engine),
+        slurm=slurm,
+        store=store,  # type: ignore[arg-type]
+        resolve_image=registry.resolve,
+        converter=conversions,
+        uid_of=own_uid,
+    )
+    made = World(context, slurm, store, registry, conversions, await people(context.sessions))
+    await made.round()
+    yield made
+    await engine.dispose()

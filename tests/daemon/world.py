@@ -1,0 +1,246 @@
+"""A whole portal without a network: real rows in SQLite, the fake Slurm, a store in memory, and a runner that the test plays."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from containers.convert_client import Converted, Progress
+from containers.errors import ContainersError, ConversionFailed
+from containers.image import ImageConfig, ResolvedImage
+from containers.reference import Reference
+from portal.daemon import commands, handover, images, resolving, saving, snapshot, watch
+from portal.daemon.context import Context
+from portal.db.engine import Sessions, transaction
+from portal.db.models import Attempt, Audit, Event, Model, User, Workload
+from portal.services import accounts, approvals, queue, tests, workloads
+from portal.services.accounts import Role
+from portal.services.audit import Actor
+from portal.services.planning import plan_of
+from portal.services.workloads import SubmitRequest
+from slurm.fake import FakeSlurm
+from slurm.fakecluster import FakeCluster
+from tests.store.memory import MemoryStore
+
+ADMIN_TOOL = Actor(name="portal-admin")
+
+
+@dataclass
+class Registry:
+    """Every image exists, unless its trouble is set."""
+
+    trouble: dict[str, ContainersError] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    async def resolve(self, reference: Reference) -> ResolvedImage:
+        """The digest is made of the reference, so that it is the same next time."""
+        text = str(reference)
+        if text in self.trouble:
+            raise self.trouble[text]
+        digest = self.digests.get(text, "sha256:" + text.encode().hex().ljust(64, "0")[-64:])
+        return ResolvedImage(reference.pinned(digest), ImageConfig(entrypoint=("/main",)), "amd64", 1000)
+
+
+@dataclass
+class Conversions:
+    """Makes an empty file for a SIF, unless its trouble is set."""
+
+    folder: Path
+    trouble: dict[str, ConversionFailed] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+
+    async def convert(
+        self, reference: str, digest: str, in_use: Collection[str]
+    ) -> AsyncGenerator[Progress | Converted]:
+        """One line of progress, then the SIF."""
+        yield Progress("unpacking")
+        if reference in self.trouble:
+            raise self.trouble[reference]
+        self.made.append(digest)
+        path = self.folder / f"{digest.replace(':', '-')}.sif"
+        path.write_bytes(b"")
+        yield Converted(path, 0, ImageConfig(entrypoint=("/main",)))
+
+    async def remove(self, digest: str) -> int:
+        """Forget it."""
+        (self.folder / f"{digest.replace(':', '-')}.sif").unlink()
+        return 0
+
+
+@dataclass
+class World:
+    """What a test turns and looks at."""
+
+    context: Context
+    slurm: FakeSlurm
+    store: MemoryStore
+    registry: Registry
+    conversions: Conversions
+    actors: dict[str, Actor]
+
+    @property
+    def maker(self) -> Sessions:
+        """Sessions of the world's database."""
+        return self.context.sessions
+
+    @property
+    def cluster(self) -> FakeCluster:
+        """The simulated cluster."""
+        return self.slurm.cluster
+
+    async def round(self, seconds: float = 5.0) -> None:
+        """One round of every loop, then the clock."""
+        await commands.carry_out(self.context)
+        await resolving.resolve_submitted(self.context)
+        await images.convert_wanted(self.context)
+        await handover.hand_over(self.context)
+        self.cluster.advance(seconds)
+        taken = await snapshot.take(self.context)
+        if taken is not None:
+            await watch.look(self.context, taken)
+        await saving.save_ended(self.context)
+
+    async def submit(self, spec: dict[str, Any], who: str = "kim", **wishes: Any) -> str:
+        """Hand a spec in; the workload's id."""
+        async with transaction(self.maker) as session:
+            request = SubmitRequest(spec=spec, **wishes)
+            workload = await workloads.submit(session, self.actors[who], self.context.settings, request)
+            return workload.id
+
+    async def start_test(self, workload_id: str, who: str = "kim", **wishes: Any) -> str:
+        """Start a minimal run test; the id of its own workload."""
+        async with transaction(self.maker) as session:
+            wanted = tests.TestRequest(**wishes)
+            test = await tests.start(session, self.actors[who], self.context.settings, workload_id, wanted)
+            return test.run_id
+
+    async def approve(self, workload_id: str, who: str = "admin", **given: Any) -> None:
+        """Let it into the queue."""
+        async with transaction(self.maker) as session:
+            await approvals.approve(session, self.actors[who], self.context.settings, workload_id, **given)
+
+    async def cancel(self, workload_id: str, who: str = "kim", reason: str = "") -> None:
+        """Ask for its end."""
+        async with transaction(self.maker) as session:
+            await workloads.cancel(session, self.actors[who], workload_id, reason)
+
+    async def move(self, workload_id: str, **place: Any) -> None:
+        """Give it another place in its level."""
+        async with transaction(self.maker) as session:
+            await queue.move(session, self.actors["admin"], self.context.settings, workload_id, **place)
+
+    async def workload(self, workload_id: str) -> Workload:
+        """The row as it is now."""
+        async with self.maker() as session:
+            return await session.get_one(Workload, workload_id)
+
+    async def rows(self, kind: type[Any]) -> list[Any]:
+        """All rows of a table, by id."""
+        async with self.maker() as session:
+            return list((await session.scalars(select(kind).order_by(kind.id))).unique())
+
+    async def events(self, workload_id: str) -> list[str]:
+        """Kinds of the workload's events, in order."""
+        return [event.kind for event in await self.rows(Event) if event.workload_id == workload_id]
+
+    async def actions(self, object_id: str) -> list[str]:
+        """Audited actions on an object, in order."""
+        return [row.action for row in await self.rows(Audit) if row.object_id == object_id]
+
+    async def models(self) -> list[Model]:
+        """All models."""
+        return await self.rows(Model)
+
+    async def play(
+        self, workload_id: str, *, rewards: list[float] | None = None, fail: str = "", model: bool = True
+    ) -> None:
+        """Be the runner of every job that runs: write its events and outputs, then end the batch script."""
+        workload = await self.workload(workload_id)
+        attempt = workload.attempts[-1]
+        for job in attempt.jobs:
+            if job.leader_id is not None and self.cluster.jobs[job.leader_id].state == "RUNNING":
+                self._write_events(workload, attempt, job.job_index, rewards, fail)
+                if model and not fail:
+                    folder = Path(attempt.run_dir, "model")
+                    folder.mkdir(exist_ok=True)
+                    (folder / "policy.safetensors").write_bytes(b"weights")
+                self.cluster.end(job.leader_id, 1 if fail else 0)
+
+    def _write_events(
+        self, workload: Workload, attempt: Attempt, index: int, rewards: list[float] | None, fail: str
+    ) -> None:
+        plan = plan_of(attempt.plan)
+        run_dir = Path(attempt.run_dir)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        iterations = workload.options.get("iterations", 1)
+        lines: list[dict[str, Any]] = [
+            {"event": "runner_started", "het_size": len(plan.jobs[index].groups), "host": "gpu1"}
+        ]
+        steps = [step for group in plan.jobs[index].groups for step in group.steps]
+        for iteration in range(1, iterations + 1):
+            for step in steps:
+                key = {"step": step, "try": 1, "iteration": iteration}
+                result = "failed" if step == fail else "completed"
+                lines.append({"event": "step_started", **key, "group": 0, "hosts": ["gpu1"]})
+                ended = {
+                    "exit_code": 9 if step == fail else 0,
+                    "signal": None,
+                    "reason": "exit" if step == fail else "",
+                }
+                lines.append({"event": "step_ended", **key, "result": result, **ended})
+            lines.append({"event": "iteration_ended", "iteration": iteration, "ok": not fail, "seconds": 0.3})
+        first = {
+            "step": fail,
+            "try": 1,
+            "t": 1.0,
+            "exit_code": 9,
+            "signal": None,
+            "reason": "exit",
+            "last_lines": ["boom"],
+        }
+        lines.append({"event": "runner_ended", "ok": not fail, "first_failure": first if fail else None})
+        text = "".join(json.dumps({"t": float(number), **line}) + "\n" for number, line in enumerate(lines))
+        (run_dir / f"events.{index}.jsonl").write_text(text)
+        for step in steps:
+            folder = run_dir / "steps" / step / "t1"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "stdout.log").write_text(f"{step} says 안녕\n")
+            if rewards is not None and step == steps[-1]:
+                points = [{"episode": number, "reward": reward} for number, reward in enumerate(rewards, 1)]
+                path = folder.parent / "metrics.jsonl"
+                path.write_text("".join(json.dumps(point) + "\n" for point in points))
+
+
+async def people(maker: Sessions) -> dict[str, Actor]:
+    """kim and park research, admin and boss administrate."""
+    actors = {}
+    for name, role in {
+        "admin": Role.ADMIN,
+        "boss": Role.ADMIN,
+        "kim": Role.RESEARCHER,
+        "park": Role.RESEARCHER,
+    }.items():
+        mapped = name if role is Role.RESEARCHER else None
+        async with transaction(maker) as session:
+            user: User = await accounts.create_user(
+                session,
+                ADMIN_TOOL,
+                username=name,
+                display_name=name,
+                role=role,
+                unix_user=mapped,
+                slurm_account="lab" if mapped else None,
+            )
+            actors[name] = Actor(name=name, user_id=user.id, role=role.value)
+    return actors
+
+
+def own_uid(_name: str) -> int:
+    """Every job's user is the one who runs the tests."""
+    return os.getuid()
