@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from portal.db.engine import engine_for, sessions
 from portal.services.errors import ServiceError
+from portal.services.logfollow import LogHub
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 from portal.web import problems
@@ -43,9 +44,11 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
         yield
         await engine.dispose()
 
+    maker, store = sessions(engine), store or ObjectStore(settings)
+    hub = LogHub(maker, settings, store)
     return Litestar(
         route_handlers=handlers,
-        state=State({"settings": settings, "sessions": sessions(engine), "store": store or ObjectStore(settings)}),
+        state=State({"settings": settings, "sessions": maker, "store": store, "log_hub": hub}),
         dependencies=DEPENDENCIES,
         before_request=refuse_loose_json,
         exception_handlers={

@@ -8,7 +8,10 @@ from typing import Any
 from portal.db.models import App, AppVersion, Attempt, Event, Image, LoopTest, Model, SlurmJob, Token, User, Workload
 from portal.domain.approval import TestStatus
 from portal.domain.looptest import loop_test
+from portal.domain.permissions import ADMIN
+from portal.domain.resources_text import resources_text
 from portal.services.audit import Actor
+from portal.spec.models import AppSpec
 
 _TRAINING_FIELDS = {
     "episodes": "episodes",
@@ -31,23 +34,24 @@ def workload_document(workload: Workload) -> dict[str, Any]:
         "kind": workload.kind,
         "state": workload.state,
         "phase": workload.phase,
-        "unknownSince": _time(workload.unknown_since),
+        "unknownSince": time_text(workload.unknown_since),
         "decision": workload.decision,
-        "decidedAt": _time(workload.decided_at),
+        "decidedAt": time_text(workload.decided_at),
         "rejectReason": workload.reject_reason,
         "priority": workload.priority,
         "held": workload.held,
         "appId": workload.app_id,
         "appVersion": workload.app_version,
         "owner": _person(workload.owner),
+        "resources": resources_text(AppSpec.model_validate(workload.resolved or workload.spec, strict=False)),
         "specHash": workload.spec_hash,
         "timeLimitMin": workload.time_limit_min,
         "note": workload.note,
-        "submittedAt": _time(workload.submitted_at),
-        "queuedAt": _time(workload.queued_at),
-        "startedAt": _time(workload.started_at),
-        "endedAt": _time(workload.ended_at),
-        "cancelRequestedAt": _time(workload.cancel_requested_at),
+        "submittedAt": time_text(workload.submitted_at),
+        "queuedAt": time_text(workload.queued_at),
+        "startedAt": time_text(workload.started_at),
+        "endedAt": time_text(workload.ended_at),
+        "cancelRequestedAt": time_text(workload.cancel_requested_at),
         "cancelReason": workload.cancel_reason,
         "failure": workload.failure,
         "slurmJobs": [_job(attempt, job) for attempt in workload.attempts for job in attempt.jobs],
@@ -57,7 +61,7 @@ def workload_document(workload: Workload) -> dict[str, Any]:
 
 def workload_detail(workload: Workload, actor: Actor) -> dict[str, Any]:
     """One workload in full: what runs and what became of every attempt; the run directory for its owner and admins."""
-    inside = actor.role == "admin" or actor.user_id == workload.owner_id
+    inside = actor.role == ADMIN or actor.user_id == workload.owner_id
     return {
         **workload_document(workload),
         "spec": workload.resolved or workload.spec,
@@ -83,7 +87,7 @@ def event_document(event: Event) -> dict[str, Any]:
     """One line of a workload's history."""
     return {
         "id": event.id,
-        "at": _time(event.at),
+        "at": time_text(event.at),
         "source": event.source,
         "kind": event.kind,
         "text": event.text,
@@ -99,8 +103,8 @@ def app_document(app: App) -> dict[str, Any]:
         "owner": _person(app.owner),
         "visibility": app.visibility,
         "shareLogs": app.share_logs,
-        "createdAt": _time(app.created_at),
-        "archivedAt": _time(app.archived_at),
+        "createdAt": time_text(app.created_at),
+        "archivedAt": time_text(app.archived_at),
     }
 
 
@@ -110,7 +114,7 @@ def version_document(version: AppVersion, *, with_spec: bool) -> dict[str, Any]:
         "appId": version.app_id,
         "version": version.version,
         "contentSha256": version.content_sha256,
-        "createdAt": _time(version.created_at),
+        "createdAt": time_text(version.created_at),
     }
     return {**document, "spec": version.spec} if with_spec else document
 
@@ -127,7 +131,7 @@ def model_document(model: Model, *, with_manifest: bool) -> dict[str, Any]:
         "error": model.error,
         "sizeBytes": model.size_bytes,
         "uri": f"s3://{model.bucket}/{model.prefix}",
-        "createdAt": _time(model.created_at),
+        "createdAt": time_text(model.created_at),
     }
     return {**document, "manifest": model.manifest} if with_manifest else document
 
@@ -141,9 +145,9 @@ def image_document(image: Image) -> dict[str, Any]:
         "progress": image.progress,
         "error": image.error,
         "sizeBytes": image.size_bytes,
-        "createdAt": _time(image.created_at),
-        "convertedAt": _time(image.converted_at),
-        "usedAt": _time(image.used_at),
+        "createdAt": time_text(image.created_at),
+        "convertedAt": time_text(image.converted_at),
+        "usedAt": time_text(image.used_at),
     }
 
 
@@ -168,10 +172,10 @@ def token_document(token: Token) -> dict[str, Any]:
         "name": token.name,
         "prefix": token.prefix,
         "scopes": token.scopes,
-        "createdAt": _time(token.created_at),
-        "expiresAt": _time(token.expires_at),
-        "lastUsedAt": _time(token.last_used_at),
-        "revokedAt": _time(token.revoked_at),
+        "createdAt": time_text(token.created_at),
+        "expiresAt": time_text(token.expires_at),
+        "lastUsedAt": time_text(token.last_used_at),
+        "revokedAt": time_text(token.revoked_at),
     }
 
 
@@ -204,9 +208,9 @@ def _attempt(attempt: Attempt, *, with_path: bool) -> dict[str, Any]:
         "number": attempt.number,
         "outcome": attempt.outcome,
         "report": attempt.report,
-        "createdAt": _time(attempt.created_at),
-        "startedAt": _time(attempt.started_at),
-        "endedAt": _time(attempt.ended_at),
+        "createdAt": time_text(attempt.created_at),
+        "startedAt": time_text(attempt.started_at),
+        "endedAt": time_text(attempt.ended_at),
     }
     return {**document, "runDir": attempt.run_dir} if with_path else document
 
@@ -225,11 +229,11 @@ def _job(attempt: Attempt, job: SlurmJob) -> dict[str, Any]:
         "qos": job.applied_qos,
         "nice": job.applied_nice,
         "slurmPriority": job.slurm_priority,
-        "changedOutsideAt": _time(job.changed_outside_at),
-        "estimatedStart": _time(job.estimated_start),
-        "submittedAt": _time(job.submitted_at),
-        "startedAt": _time(job.started_at),
-        "endedAt": _time(job.ended_at),
+        "changedOutsideAt": time_text(job.changed_outside_at),
+        "estimatedStart": time_text(job.estimated_start),
+        "submittedAt": time_text(job.submitted_at),
+        "startedAt": time_text(job.started_at),
+        "endedAt": time_text(job.ended_at),
     }
 
 
@@ -237,7 +241,7 @@ def _person(user: User) -> dict[str, str]:
     return {"username": user.username, "displayName": user.display_name}
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_text(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC, milliseconds: 2026-02-09T05:30:00.000Z."""
     if moment is None:
         return None

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.routes import account, apps, images, models
+from portal.web.routes import account, apps, cluster, gate, images, logs, models, workloads
 
-ROUTES: list[ControllerRouterHandler] = [*account.ROUTES, *apps.ROUTES, *models.ROUTES, *images.ROUTES]
+ROUTES: list[ControllerRouterHandler] = [
+    *account.ROUTES,
+    *apps.ROUTES,
+    *workloads.ROUTES,
+    *gate.ROUTES,
+    *logs.ROUTES,
+    *cluster.ROUTES,
+    *models.ROUTES,
+    *images.ROUTES,
+]

@@ -1,0 +1,181 @@
+"""Logs of a run: what there is, a piece of one file, all of it merged, and following it live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, get
+from litestar.datastructures import State
+from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage, Stream
+
+from portal.auth.bearer import actor_of
+from portal.services import logs
+from portal.services.errors import ServiceError
+from portal.services.logfollow import Cursor, Piece, StateChange, follow, parse_cursor
+from portal.services.logs import CHUNK_BYTES, MAX_READ_BYTES, RunLogs
+from portal.services.logsource import LogFile, wanted
+from portal.web.context import Asker, InLanguage, Session, SiteSettings
+from portal.web.guards import READ
+from portal.web.requestid import request_id_of
+
+WorkloadId = FromPath[str]
+StreamName = Literal["stdout", "stderr"]
+Component = Annotated[
+    str, QueryParameter(max_length=129, description="Node id, TASK/NODE, or `system` (batch jobs); default: all steps.")
+]
+PLAIN_TEXT = "text/plain; charset=utf-8"
+
+
+@get("/workloads/{workload_id:str}/logs", guards=[READ])
+async def list_logs(
+    state: State,
+    session: Session,
+    actor: Asker,
+    settings: SiteSettings,
+    workload_id: WorkloadId,
+    attempt: FromQuery[int | None] = None,
+) -> dict[str, Any]:
+    """The log files of an attempt (default: the newest), step by step."""
+    found = await logs.open_logs(session, actor, settings, state.store, workload_id, attempt)
+    return {
+        "workloadId": found.workload_id,
+        "attempt": found.attempt,
+        "state": found.state,
+        "phase": found.phase,
+        "ended": found.ended,
+        "source": found.source.name if found.source else None,
+        "items": [_file_document(file) for file in found.files],
+    }
+
+
+@get("/workloads/{workload_id:str}/logs/steps/{task_id:str}/{node_id:str}", guards=[READ], media_type=PLAIN_TEXT)
+async def read_log(
+    state: State,
+    session: Session,
+    actor: Asker,
+    settings: SiteSettings,
+    workload_id: WorkloadId,
+    task_id: FromPath[str],
+    node_id: FromPath[str],
+    stream: FromQuery[StreamName] = "stdout",
+    offset: Annotated[int, QueryParameter(description="Byte to start at; negative: from the end.")] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_READ_BYTES, description="Bytes at most.")] = 256 * 1024,
+    attempt: FromQuery[int | None] = None,
+    attempt_try: Annotated[int | None, QueryParameter(name="try", description="Default: the last.")] = None,
+    iteration: Annotated[int | None, QueryParameter(description="Of a general test; default: the last.")] = None,
+) -> Response[bytes]:
+    """A piece of one log file as bytes; X-Log-Offset, X-Log-Next and X-Log-Size say where it lies."""
+    found = await logs.open_logs(session, actor, settings, state.store, workload_id, attempt)
+    file = logs.one_file(found, f"{task_id}/{node_id}", stream, iteration=iteration, attempt_try=attempt_try)
+    start, data = await logs.read(found, file, offset, limit)
+    headers = {"X-Log-Offset": str(start), "X-Log-Next": str(start + len(data)), "X-Log-Size": str(file.size)}
+    return Response(data, media_type=PLAIN_TEXT, headers=headers)
+
+
+@get("/workloads/{workload_id:str}/logs/merged", guards=[READ], media_type=PLAIN_TEXT)
+async def merged_log(
+    state: State,
+    session: Session,
+    actor: Asker,
+    settings: SiteSettings,
+    workload_id: WorkloadId,
+    component: Component = "",
+    stream: FromQuery[StreamName | None] = None,
+    attempt: FromQuery[int | None] = None,
+    prefix: Annotated[bool, QueryParameter(description="Whether each line begins with its node id.")] = True,
+) -> Stream:
+    """All steps' logs as far as written, step after step, each line prefixed with its node id."""
+    found = await logs.open_logs(session, actor, settings, state.store, workload_id, attempt)
+    chosen = wanted(found.files, component, stream)
+    return Stream(_merged(found, chosen, prefixed=prefix), media_type=PLAIN_TEXT)
+
+
+@get("/workloads/{workload_id:str}/logs/follow", guards=[READ], media_type="text/event-stream")
+async def follow_logs(
+    request: Request[Any, Any, Any],
+    state: State,
+    session: Session,
+    actor: Asker,
+    settings: SiteSettings,
+    language: InLanguage,
+    workload_id: WorkloadId,
+    component: Component = "",
+    stream: FromQuery[StreamName | None] = None,
+    cursor: Annotated[str, QueryParameter(max_length=60_000, description="Where to go on; as Last-Event-ID.")] = "",
+    last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID", max_length=60_000)] = None,
+) -> ServerSentEvent:
+    """Server-Sent Events `log`, `state` and at last `end`; each id is the byte position to resume from."""
+    await logs.open_logs(session, actor, settings, state.store, workload_id)
+    begin = parse_cursor(last_event_id or cursor)
+
+    async def recheck() -> None:
+        asker = await actor_of(
+            state.sessions,
+            request.headers.get("authorization"),
+            address=actor.address,
+            request_id=request_id_of(request.scope),
+        )
+        async with state.sessions() as fresh:
+            await logs.open_logs(fresh, asker, settings, state.store, workload_id)
+
+    pieces = follow(state.log_hub, workload_id, begin, component=component, stream=stream, recheck=recheck)
+    return ServerSentEvent(_events(pieces, korean=language == "ko"))
+
+
+async def _events(
+    pieces: AsyncIterator[Piece | StateChange | None], *, korean: bool
+) -> AsyncIterator[ServerSentEventMessage]:
+    """Errors after the first byte cannot be a status any more: they are the last event."""
+    try:
+        async for piece in pieces:
+            if piece is None:
+                yield ServerSentEventMessage(data=None, comment="waiting")
+            elif isinstance(piece, Piece):
+                data = {**_file_document(piece.file), "offset": piece.offset, "text": piece.text}
+                yield _message("log", data, piece.cursor)
+            else:
+                data = {"state": piece.state, "phase": piece.phase}
+                yield _message("end" if piece.ended else "state", data, piece.cursor)
+    except ServiceError as error:
+        detail = error.message_ko if korean else error.message_en
+        yield _message("error", {"code": error.code, "status": error.status, "detail": detail}, None)
+
+
+def _message(event: str, data: dict[str, Any], cursor: Cursor | None) -> ServerSentEventMessage:
+    text = json.dumps(data, ensure_ascii=False)
+    return ServerSentEventMessage(data=text, event=event, id=cursor.text() if cursor else None)
+
+
+async def _merged(found: RunLogs, files: list[LogFile], *, prefixed: bool) -> AsyncIterator[bytes]:
+    for file in files:
+        prefix = f"[{file.node_id}] ".encode() if prefixed else b""
+        offset, at_line_start = 0, True
+        while True:
+            _, data = await logs.read(found, file, offset, CHUNK_BYTES)
+            if not data:
+                break
+            offset += len(data)
+            body = data[:-1] if data.endswith(b"\n") else data
+            yield (prefix if at_line_start else b"") + body.replace(b"\n", b"\n" + prefix) + data[len(body) :]
+            at_line_start = data.endswith(b"\n")
+        if not at_line_start:
+            yield b"\n"
+
+
+def _file_document(file: LogFile) -> dict[str, Any]:
+    task_id, _, node_id = file.step.rpartition("/")
+    return {
+        "step": file.step,
+        "taskId": task_id,
+        "nodeId": node_id,
+        "iteration": file.iteration,
+        "try": file.attempt_try,
+        "stream": file.stream,
+        "size": file.size,
+    }
+
+
+ROUTES = [list_logs, read_log, merged_log, follow_logs]
