@@ -81,9 +81,12 @@ def test_hosts_live_die_and_leave_nothing_behind(second: SecondLab) -> None:
     assert second.run("exec", "ctl", "--", "bash", "-c", "exit 7").returncode == 7
 
     second.ok("exec", "gpu3", "--", "touch", "/root/kept")
+    second.ok("exec", "gpu3", "--", "systemd-cat", "echo", "last words")
     second.ok("kill", "gpu3")
     assert "gpu3" in next(line for line in second.run("status").stdout.splitlines() if " off " in line)
-    assert "terminated by signal KILL" in second.ok("logs", "gpu3")
+    logs = second.ok("logs", "gpu3")
+    assert "terminated by signal KILL" in logs
+    assert "last words" in logs
     second.ok("boot", "gpu3")
     second.ok("exec", "gpu3", "--", "test", "-e", "/root/kept")
 
