@@ -52,7 +52,8 @@ def as_document(run: CompiledRun) -> dict[str, Any]:
         jobs.append(
             {"runner_job": json.loads(job.runner_job.to_json()), "submission": submission, "after": job.after_jobs}
         )
-    document: dict[str, Any] = json.loads(json.dumps({"run_dir": run.run_dir, "plan": asdict(run.plan), "jobs": jobs}))
+    plan = {name: value for name, value in asdict(run.plan).items() if not name.startswith("reason")}
+    document: dict[str, Any] = json.loads(json.dumps({"run_dir": run.run_dir, "plan": plan, "jobs": jobs}))
     return document
 
 
