@@ -134,11 +134,6 @@ def check_transition(before: State, after: State) -> str:
     return event
 
 
-def reachable_from(state: State) -> frozenset[State]:
-    """The states that may come next."""
-    return frozenset(change.after for change in TABLE if change.before is state)
-
-
 def label(state: State, phase: Phase = Phase.NONE) -> tuple[str, str]:
     """What people read, (Korean, English): "대기 · 이미지 준비 중", "Queued · Preparing images"."""
     small = ("결과 저장 중", "Saving results") if state is State.SAVING and not phase else PHASE_LABELS[phase]

@@ -9,7 +9,7 @@ loaded.problems               # warnings only
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +93,3 @@ def _document(data: bytes | str | Mapping[str, Any]) -> tuple[Any, list[Problem]
     if size > limits.MAX_BYTES:
         raise SpecError([problem("$", "too_large", size=size, limit=limits.MAX_BYTES)])
     return document, problems
-
-
-def warnings_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Those that do not stop the spec."""
-    return tuple(found for found in problems if found.severity == "warning")
