@@ -1,13 +1,14 @@
-"""What is expected of time before anything has run: durations, and which steps can wait without harm."""
+"""What is expected of time before anything has run: durations, and which steps probably never meet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from math import sqrt
+from statistics import NormalDist, median
 
 from slurm.graph import StepGraph
-from slurm.order import Order, mask_of, members
+from slurm.order import Order, mask_of
 
 UNKNOWN_DURATION = 1.0
 """Every step's expected duration where nothing is known: only ratios matter then."""
@@ -15,20 +16,19 @@ UNKNOWN_DURATION = 1.0
 SHORTEST_S = 1e-3
 """Durations below this are taken as this, so that no step ends before it starts."""
 
-RESERVE_WITHOUT_HISTORY = 2.0
-"""Without history a step may be planned to wait only as long as it could be this many average steps later still."""
+CONFIDENCE = NormalDist().inv_cdf(0.75)
+"""Without history a step is expected to end before another starts when that holds with this probability (in standard deviations)."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """Expected durations in seconds (or in units of the unknown duration).
+    """Expected durations in seconds (or in units of the unknown duration), all `known` from history or not.
 
-    `reserve`: how much later than planned a step that waits must still be allowed to end. `spread`: how far the end of
-    a step may be from what is expected. Both are 0 where all durations are known.
+    `spread`: how far the end of a single step may be from what is expected; 0 where durations are known.
     """
 
     durations: tuple[float, ...]
-    reserve: float
+    known: bool
     spread: float
 
     def last_end(self, ends: Sequence[float], rivals_of: Sequence[bool]) -> float:
@@ -47,29 +47,32 @@ class Expectation:
 def expect(graph: StepGraph, expected_s: Mapping[str, float] | None) -> Expectation:
     """Medians of earlier runs (seconds by step id) where there are any, else equal durations.
 
-    A step without history among others with it is taken to last the median of theirs.
+    A step without history among others with it is taken to last the median of theirs, and nothing counts as known.
     """
     history = expected_s or {}
     known = [history[step.id] for step in graph.steps if step.id in history]
     average = median(known) if known else UNKNOWN_DURATION
     durations = tuple(max(history.get(step.id, average), SHORTEST_S) for step in graph.steps)
-    if len(known) == len(graph.steps):
-        return Expectation(durations, 0.0, 0.0)
-    return Expectation(durations, RESERVE_WITHOUT_HISTORY * average, average)
+    all_known = len(known) == len(graph.steps)
+    return Expectation(durations, all_known, 0.0 if all_known else average)
 
 
-def movable_steps(order: Order, expectation: Expectation, within: int) -> int:
-    """The steps (a bit mask) that may share by expectation and be planned to wait.
+def likely_order(order: Order, expectation: Expectation) -> tuple[int, ...]:
+    """`later` as in the certain order, with the pairs added of which one probably ends before the other must start.
 
-    They have the reserve and are not joined to others by "started" edges: one of those that waits for room could keep
-    another waiting for ever.
+    Step i is taken to end before j starts when it does so in expected time, and when i ends, with the probability of
+    CONFIDENCE, before j starts as late as it can without making the whole longer. The end of a path of steps of unknown
+    (memoryless) duration deviates by the root of its length. Both bounds only grow along the certain order, so the
+    answer is transitive too.
     """
     durations = expectation.durations
-    starts, _ = order.times(durations, within=within)
-    tails = order.tails(durations, within=within)
-    whole = max((starts[i] + tails[i] for i in members(within)), default=0.0)
-    return mask_of(
-        i
-        for i in members(within)
-        if order.together[i] == 1 << i and whole - tails[i] - starts[i] >= expectation.reserve - SHORTEST_S / 2
+    starts, ends = order.times(durations)
+    tails = order.tails(durations)
+    whole = max((start + tail for start, tail in zip(starts, tails, strict=True)), default=0.0)
+    latest = [whole - tail for tail in tails]
+    late_ends = [end + CONFIDENCE * sqrt(end * expectation.spread) for end in ends]
+    count = range(len(durations))
+    return tuple(
+        order.later[i] | mask_of(j for j in count if j != i and ends[i] <= starts[j] and late_ends[i] <= latest[j])
+        for i in count
     )

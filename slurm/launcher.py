@@ -24,17 +24,17 @@ from slurm.launcher_container import (
     apptainer_env,
     one_mounts,
     payload_env,
-    place_on_node,
     this_rank,
 )
 from slurm.launcher_payload import Payload, decode, say
 from slurm.launcher_proc import all_processes, gpu_use, listening_inodes, oom_kills, tree_of
-from slurm.runner_paths import Job, Step, config_dir, launcher_events_file, try_dir
+from slurm.runner_paths import Job, Step, config_dir, launcher_events_file, out_dir, try_dir
 
 POLL_S = 0.25
 STOP_POLL_S = 0.5
 USAGE_POLL_S = 10.0
 STOP_FILE = "stop"
+OUT = "/one/out"
 EXIT_NOT_RUN = 1
 EXIT_NOT_FOUND = 127
 
@@ -104,7 +104,7 @@ class Launcher:
 
     def _run_in(self, scratch: str) -> int:
         mounts = one_mounts(self.job, self.step, self.iteration)
-        port, ready_file = self._readiness(mounts, scratch)
+        port, ready_file = self._readiness()
         if self._stop_word():
             self.events.write(event="ended", exit_code=None, signal=None, reason="stopped")
             return EXIT_NOT_RUN
@@ -117,7 +117,7 @@ class Launcher:
         """Readiness is the first rank's: its port is the one that the others are told."""
         return bool(self.step["ready"]) and self.rank.number == 0
 
-    def _readiness(self, mounts: List[Mount], scratch: str) -> Tuple[Optional[int], Optional[str]]:
+    def _readiness(self) -> Tuple[Optional[int], Optional[str]]:
         """The payload's port and the file to wait for, as far as the step has them."""
         ready = self.step["ready"] or {}
         port = ready.get("port")
@@ -129,10 +129,7 @@ class Launcher:
             )
         if "file" not in ready or not self._watches():
             return port, None
-        try:
-            ready_file = place_on_node(ready["file"], mounts, scratch)
-        except ValueError as exc:
-            raise NotRun(str(exc), "not_ready") from exc
+        ready_file = out_dir(self.job, self.iteration, self.step["id"]) + ready["file"][len(OUT) :]
         if os.path.lexists(ready_file):
             os.unlink(ready_file)  # an earlier try's word
         return None, ready_file

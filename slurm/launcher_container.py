@@ -166,19 +166,3 @@ def kept_whole(value: str) -> str:
     carriage return before a line end, but only one. Source: https://github.com/mvdan/sh (syntax/lexer.go)
     """
     return value.replace("\r\n", "\r\r\n")
-
-
-def place_on_node(path: str, mounts: Sequence[Mount], scratch: str) -> str:
-    """Where a path inside the container lies on the node; a relative one is meant beneath /one/out.
-
-    Raises ValueError where it can only be seen from inside.
-    """
-    inside = os.path.normpath(os.path.join("/one/out", path))
-    temporary = [
-        Mount(os.path.join(scratch, "tmp"), "/tmp", False),
-        Mount(os.path.join(scratch, "var_tmp"), "/var/tmp", False),
-    ]
-    for mount in list(mounts) + temporary:
-        if inside == mount.target or inside.startswith(mount.target + "/"):
-            return mount.source + inside[len(mount.target) :]
-    raise ValueError("%s can be seen from inside only: a ready file lies in /one/out, /one/checkpoint or /tmp" % path)

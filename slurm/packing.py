@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slurm.antichain import heaviest_antichain
 from slurm.bins import Bin, Demand, plus
-from slurm.expect import Expectation, movable_steps
+from slurm.expect import Expectation, likely_order
 from slurm.graph import StepGraph
 from slurm.hosting import Hosts, Kind, Shape, shape_of
 from slurm.order import Order, mask_of, members
@@ -55,7 +55,9 @@ class Packer:
         )
         self._columns = tuple(zip(*self.demands, strict=True))
         self.uses_gpu = mask_of(i for i, kind in enumerate(self.kinds) if kind.uses_gpu)
-        self._shapes: dict[int, Shape] = {}
+        self.linked = mask_of(i for i, mask in enumerate(order.together) if mask != 1 << i)
+        self.likely = order.later if expectation.known else likely_order(order, expectation)
+        self._shapes: dict[tuple[int, bool], Shape] = {}
         self._weights: dict[tuple[Kind, Shape], float] = {}
 
     def gpus(self, i: int) -> float:
@@ -75,23 +77,32 @@ class Packer:
                 self._weights[key] = TIE * TIE * shape.cpus * shape.nodes
         return self._weights[key]
 
-    def certain_shape(self, steps: int) -> Shape:
-        """The least that lets every step of a set start when it may, whatever the durations: per resource the heaviest antichain."""
-        shape = self._shapes.get(steps)
+    def shape(self, kind: Kind, steps: int, *, likely: bool) -> Shape:
+        """The least that lets every step of a set start when it may: per resource the heaviest set that can meet.
+
+        With `likely`, steps that probably never meet count as if they never did, where that saves GPU time. Steps joined to others by "started"
+        edges are counted by certain order alone: one of those that waits for room could keep another waiting for ever.
+        """
+        likely = likely and kind.uses_gpu and not steps & self.linked
+        shape = self._shapes.get((steps, likely))
         if shape is None:
+            later = self.likely if likely else self.order.later
             numbers = list(members(steps))
             nodes = max(self.graph.steps[i].nodes for i in numbers)
-            later = self.order.later
-            if all(self.order.comparable(i) & steps | 1 << i == steps for i in numbers):
+            if _is_chain(numbers, later):
                 shape = Shape(*(max(column[i] for i in numbers) for column in self._columns), nodes)
             else:
                 shape = Shape(*(heaviest_antichain(steps, column, later) for column in self._columns), nodes)
-            self._shapes[steps] = shape
+            self._shapes[steps, likely] = shape
         return shape
 
     def pack(self, steps: int) -> Packing:
         """Groups for the steps of a bit mask, each within one node (or within as many as its steps ask for)."""
         return _Filling(self, steps).result()
+
+
+def _is_chain(numbers: Sequence[int], later: Sequence[int]) -> bool:
+    return all(later[a] >> b & 1 or later[b] >> a & 1 for k, a in enumerate(numbers) for b in numbers[:k])
 
 
 class _Filling:
@@ -103,16 +114,16 @@ class _Filling:
         self.steps = steps
         self.spread = expectation.spread
         self.durations = expectation.durations
-        self.movable = movable_steps(order, expectation, steps)
-        linked = mask_of(i for i in members(steps) if order.together[i] != 1 << i)
+        linked = steps & packer.linked
+        self.movable = steps & ~linked & packer.uses_gpu if expectation.known else 0
+        self.likely = steps.bit_count() == len(packer.kinds)
         self.placed = steps & packer.uses_gpu
         self.windows = Windows(
             order,
             self.durations,
             within=steps,
             placed=self.placed | linked,
-            movable=self.movable & packer.uses_gpu,
-            reserve=expectation.reserve,
+            movable=self.movable,
         )
         for i in members(linked):
             self.windows.place(i, self.windows.earliest[i])
@@ -225,7 +236,7 @@ class _Filling:
                 top = tuple(map(max, top, load))  # type: ignore[assignment]
             one.shape = Shape(*top, max(self.packer.graph.steps[i].nodes for i in members(one.steps)))
         else:
-            one.shape = self.packer.certain_shape(one.steps)
+            one.shape = self.packer.shape(one.kind, one.steps, likely=self.likely)
         one.last = self._last(one.steps)
         one.cost = self._price(one.kind, one.shape, one.last)
 
@@ -234,7 +245,7 @@ class _Filling:
 
     def _grown(self, one: Bin, i: int, start: float) -> Shape:
         if not one.timed:
-            return self.packer.certain_shape(one.steps | 1 << i)
+            return self.packer.shape(one.kind, one.steps | 1 << i, likely=self.likely)
         need = plus(one.peak(start, start + self.durations[i]), self.packer.demands[i])
         old = one.shape
         nodes = max(old.nodes, self.packer.graph.steps[i].nodes)

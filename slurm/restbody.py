@@ -13,11 +13,12 @@ WARN_BEFORE_LIMIT_S = 120
 
 
 def submit_body(submission: Submission) -> dict[str, Any]:
-    """`{"script": ..., "jobs": [component 0, ...]}`; the script is component 0's, as sbatch does it."""
-    return {
-        "script": submission.script,
-        "jobs": [_job(submission, component) for component in submission.components],
-    }
+    """`{"script": ..., "jobs": [component 0, ...]}`; one component goes as "job", for "jobs" makes even one a hetjob.
+
+    The script is component 0's, as with sbatch.
+    """
+    jobs = [_job(submission, component) for component in submission.components]
+    return {"script": submission.script} | ({"job": jobs[0]} if len(jobs) == 1 else {"jobs": jobs})
 
 
 def _job(submission: Submission, component: Component) -> dict[str, Any]:

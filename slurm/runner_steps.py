@@ -54,7 +54,8 @@ class Booking:
 def gres_option(step: Step) -> str:
     """--gres is always given: without it a step takes every GPU and shard of its group. Shards cannot name a type."""
     if step["gpus"]:
-        return "--gres=gpu:%s:%d" % (step["gres_type"], step["gpus"])
+        kind = "gpu:" + step["gres_type"] if step["gres_type"] else "gpu"
+        return "--gres=%s:%d" % (kind, step["gpus"])
     return "--gres=shard:%d" % step["shards"] if step["shards"] else "--gres=none"
 
 

@@ -9,6 +9,7 @@ ONE_NODE_RANK, ONE_MASTER_*, ONE_PORT, CUDA_VISIBLE_DEVICES, PYTHONUNBUFFERED).
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -34,7 +35,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Ready:
-    """When a part is ready: it listens on `port` (a number or "auto"), or `file` (a path inside) exists. Exactly one."""
+    """When a part is ready: it listens on `port` (a number or "auto"), or `file` exists. Exactly one.
+
+    `file` is a path inside, below /one/out: what is elsewhere in a container can be seen from inside only.
+    """
 
     port: int | Literal["auto"] | None = None
     file: str | None = None
@@ -42,6 +46,10 @@ class Ready:
     def __post_init__(self) -> None:
         if (self.port is None) == (self.file is None):
             raise ValueError("ready names exactly one of port and file")
+        if self.file is not None and posixpath.normpath(self.file) != self.file:
+            raise ValueError(f"the ready file {self.file!r} is not a normal path")
+        if self.file is not None and not self.file.startswith("/one/out/"):
+            raise ValueError(f"the ready file {self.file!r} is not below /one/out")
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ class Windows:
     """Planned starts of the steps of one job, each inside the time that its neighbours leave it.
 
     Steps outside `placed` float: they take their time between the placed ones, but nobody plans their start. All times
-    are expected seconds after the job's start. Only steps of `movable` may leave their earliest start, and those only so
-    far that `reserve` seconds remain before they would make the job longer.
+    are expected seconds after the job's start. Only steps of `movable` may leave their earliest start, and none so far
+    that the job would get longer.
     """
 
     def __init__(
-        self, order: Order, durations: Sequence[float], *, within: int, placed: int, movable: int, reserve: float
+        self, order: Order, durations: Sequence[float], *, within: int, placed: int, movable: int
     ) -> None:
         self.durations = durations
         self.movable = movable
@@ -26,7 +26,7 @@ class Windows:
         self.earliest = starts
         self.ends = ends
         self.starts = list(starts)
-        self._deadline = [whole - tails[i] + durations[i] - reserve for i in range(len(durations))]
+        self._deadline = [whole - tails[i] + durations[i] for i in range(len(durations))]
         self._successors: list[dict[int, float]] = [{} for _ in durations]
         self._predecessors: list[dict[int, float]] = [{} for _ in durations]
         self._is_placed = 0
