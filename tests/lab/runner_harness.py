@@ -13,6 +13,7 @@ from typing import Any
 
 from slurm.runnerjob import After, ContainerCommand, Input, RunnerGroup, RunnerJob, RunnerStep
 from slurm.script import batch_script
+from tests.slurm.runner.harness import check_events
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT / ".lab/shared"  # /shared on every node
@@ -99,7 +100,13 @@ class LabJob:
 
     def wait(self, patience_s: float = PATIENCE_S) -> None:
         """Until Slurm has written the end of every component into accounting."""
-        wait_for(lambda: self.rows() and not any(row["state"] in LIVE for row in self.rows()), "end", patience_s)
+        wait_for(self._is_over, "end", patience_s)
+        if (self.run_dir / "job.0.json").exists():
+            check_events(self.run_dir)
+
+    def _is_over(self) -> bool:
+        rows = self.rows()
+        return bool(rows) and not any(row["state"] in LIVE for row in rows)
 
     def rows(self) -> list[dict[str, str]]:
         """Accounting rows: components and steps, in sacct's order."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from portal.domain.events import read_run
 from slurm.runnerjob import After, ContainerCommand, Input, RunnerGroup, RunnerJob, RunnerStep
 from slurm.script import batch_script
 
@@ -108,6 +109,15 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def check_events(run_dir: Path) -> None:
+    """The portal's strict reader understands every line that job 0's runner wrote, and agrees with its verdict."""
+    steps = [step["id"] for step in json.loads((run_dir / "job.0.json").read_text())["steps"]]
+    lines = read_lines(run_dir / "events.0.jsonl")
+    report = read_run([steps], {0: lines})
+    assert report.faults == ()
+    assert report.runners[0].ok == lines[-1]["ok"]
+
+
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
     """Look until `condition` is true; fails after a long patience."""
     deadline = time.monotonic() + PATIENCE_S
@@ -179,6 +189,8 @@ class Cluster:
     def finish(self, process: subprocess.Popen[str]) -> Ran:
         """Wait for its end."""
         output, _ = process.communicate(timeout=PATIENCE_S)
+        for job_file in self.runs.glob("*/*/*/job.0.json"):
+            check_events(job_file.parent)
         return Ran(process.returncode, output, self.run_dir)
 
     def run(self, job: RunnerJob, **options: Any) -> Ran:

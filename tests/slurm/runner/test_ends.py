@@ -117,12 +117,6 @@ def test_a_service_that_is_never_ready(cluster: Cluster) -> None:
     assert ran.first_failure["last_lines"][-1].startswith("one: not ready (port ")
 
 
-def test_a_ready_file_that_nobody_outside_can_see(cluster: Cluster) -> None:
-    ran = cluster.run(cluster.job(step("server", service=True, ready=Ready(file="/etc/ready"))))
-    assert ran.ends("server") == [("failed", "not_ready")]
-    assert "/etc/ready" in ran.first_failure["last_lines"][-1]
-
-
 def test_a_fixed_port_that_is_taken(cluster: Cluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm.launcher_container import Mount, first_host, place_on_node, this_rank, variable_part
+from slurm.launcher_container import first_host, this_rank, variable_part
 from slurm.launcher_payload import decode
 from slurm.launcher_proc import (
     Process,
@@ -125,25 +125,6 @@ def test_exit_codes(code: int, meaning: tuple[int, int | None]) -> None:
 
 def test_an_id_in_a_variables_name() -> None:
     assert variable_part("CL-REF.001-b") == "CL_REF_001_B"
-
-
-@pytest.mark.parametrize(
-    ("path", "place"),
-    [
-        ("up", "/r/out/up"),
-        ("/one/out/sub/up", "/r/out/sub/up"),
-        ("/tmp/up", "/s/tmp/up"),
-        ("/var/tmp/up", "/s/var_tmp/up"),
-    ],
-)
-def test_a_path_inside_has_a_place_on_the_node(path: str, place: str) -> None:
-    assert place_on_node(path, [Mount("/r/out", "/one/out", False)], "/s") == place
-
-
-@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "/one/output/x", "/one/out/../../etc/x"])
-def test_other_paths_are_seen_from_inside_only(path: str) -> None:
-    with pytest.raises(ValueError, match="from inside only"):
-        place_on_node(path, [Mount("/r/out", "/one/out", False)], "/s")
 
 
 def test_half_a_line_is_not_an_event_yet(tmp_path: Path) -> None:

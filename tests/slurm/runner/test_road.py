@@ -80,16 +80,9 @@ def test_a_ready_file_of_an_earlier_try_does_not_count(cluster: Cluster) -> None
     out.mkdir(parents=True)
     (out / "up").write_text("from before")
     code = "print(os.path.exists(at['/one/out'] + '/up'), flush=True); open(at['/one/out'] + '/up', 'w')\n"
-    server = step("server", code + FOREVER, service=True, ready=Ready(file="up"))
+    server = step("server", code + FOREVER, service=True, ready=Ready(file="/one/out/up"))
     ran = cluster.run(cluster.job(server, step("client", beside=("server",))))
     assert (ran.code, ran.log("server")) == (0, "False\n")
-
-
-def test_a_file_in_tmp_can_say_ready(cluster: Cluster) -> None:
-    code = "open(at['/tmp'] + '/up', 'w')\n" + FOREVER
-    server = step("server", code, service=True, ready=Ready(file="/tmp/up"))
-    ran = cluster.run(cluster.job(server, step("client", beside=("server",))))
-    assert ran.code == 0
     assert "step_ready" in ran.kinds()
 
 
@@ -188,7 +181,7 @@ def test_what_the_payload_finds(cluster: Cluster) -> None:
     read = {path.stem: json.loads(path.read_text()) for path in (ran.run_dir / "steps/T/a/config").iterdir()}
     assert read["hosts"] in ({}, {"b": {"hosts": ["n0x0"], "port": None}})
     assert {name: read[name] for name in ("app", "training", "params")} == {**config, "params": {"lr": 0.1}}
-    assert [call["options"]["gres"] for call in cluster.sruns] == ["shard:1", "none"]
+    assert sorted(call["options"]["gres"] for call in cluster.sruns) == ["none", "shard:1"]
     inside = {mount[0]: mount[2] for mount in cluster.containers[0]["mounts"]}
     writable = {"/one/out": False, "/one/model": False, "/one/checkpoint": False, "/one/metrics.jsonl": False}
     assert inside == {**writable, "/one/config": True}

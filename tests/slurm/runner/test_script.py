@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slurm.runner import ending_for
-from slurm.runner_steps import srun_argv
+from slurm.runner_steps import gres_option, srun_argv
 from slurm.runnerjob import (
     After,
     ContainerCommand,
@@ -119,6 +119,25 @@ def test_a_job_that_cannot_run_is_not_made(change: dict[str, object], message: s
 def test_ready_names_one_thing(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="exactly one"):
         Ready(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["up", "/etc/passwd", "/one/out/../../etc/passwd", "/one/output/x", "/one/out/"])
+def test_a_ready_file_is_below_out(path: str) -> None:
+    with pytest.raises(ValueError, match="ready file"):
+        Ready(file=path)
+
+
+@pytest.mark.parametrize(
+    ("demand", "option"),
+    [
+        ({"gpus": 2, "gres_type": "A100"}, "--gres=gpu:A100:2"),
+        ({"gpus": 2, "gres_type": None}, "--gres=gpu:2"),
+        ({"shards": 3, "gres_type": "A100"}, "--gres=shard:3"),
+        ({}, "--gres=none"),
+    ],
+)
+def test_gres_is_always_given(demand: dict[str, object], option: str) -> None:
+    assert gres_option({"gpus": 0, "shards": 0, "gres_type": None, **demand}) == option
 
 
 def test_a_term_is_the_limit_only_near_it() -> None:
