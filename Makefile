@@ -1,21 +1,55 @@
-# The project's commands; `make help` lists them.
+# The project's commands; `make help` lists them. `make demo` and `make test` do all the set-up on a fresh Debian 12 machine.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-VENV := .venv/bin
+UV_VERSION := 0.9.30
+UV := $(shell command -v uv || echo .cache/uv/bin/uv)
+BIN := .venv/bin
 LAB := lab/lab
 
-.PHONY: help venv demo up down status test test-unit test-lab lint bench
+.PHONY: help prerequisites venv up down status demo test test-unit test-lab lint format bench
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-venv: ## make .venv from the lock file
-	uv sync --frozen
+prerequisites: ## install the Debian packages that the lab needs (root)
+	@missing=$$(for package in $$(python3 $(LAB) packages) python3-venv; do dpkg -s $$package >/dev/null 2>&1 || echo $$package; done); \
+	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $$missing; fi
 
-lint: venv ## ruff, mypy, import-linter, ansible-lint
-	$(VENV)/ruff check . && $(VENV)/ruff format --check .
-	$(VENV)/mypy
-	$(VENV)/lint-imports
+.cache/uv/bin/uv:
+	python3 -m venv .cache/uv && .cache/uv/bin/pip install -q uv==$(UV_VERSION)
+
+venv: $(filter .cache/%,$(UV)) ## make .venv from the lock file
+	@$(UV) sync --frozen --quiet
+
+up: prerequisites venv ## build, boot and configure the lab
+	python3 $(LAB) up
+
+down: ## stop the lab; its disks are kept
+	python3 $(LAB) down
+
+status: ## the lab's hosts
+	python3 $(LAB) status
+
+demo: up ## the example App from spec file to stored model, on real Slurm
+	$(BIN)/python -m lab.demo
+
+test: test-unit test-lab ## everything: unit tests, then the whole system on the lab
 
 test-unit: venv ## the fast tests, without the lab
-	$(VENV)/pytest -m "not lab" -n 2
+	$(BIN)/pytest -m "not lab" -n 2
+
+test-lab: up ## the tests of the whole system on the lab
+	$(BIN)/pytest tests/lab -m lab
+
+lint: venv ## ruff, mypy, import-linter, ansible-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd ansible && ../$(BIN)/ansible-lint -q
+
+format: venv ## let ruff format the code
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: venv ## the plan against one group a component, on recorded graphs
+	$(BIN)/python -m bench.report

@@ -84,18 +84,19 @@ def _check_gate(workload: Workload) -> None:
 
 
 async def _runnable(session: AsyncSession, workload: Workload) -> dict[str, RunnableImage] | None:
-    """The workload's converted images; None while one is missing (an evicted one is wanted again)."""
+    """The workload's converted images; None while any is missing (evicted ones are wanted again)."""
     found = {}
+    complete = True
     for digest in digests_of(workload):
-        image = await session.get(Image, digest)
-        if image is None or image.state != "ready" or image.sif_path is None:
-            return None
-        if not Path(image.sif_path).exists():
+        image = await session.get_one(Image, digest)
+        if image.sif_path is not None and not Path(image.sif_path).exists():
             image.state, image.sif_path = "wanted", None
-            return None
+        if image.state != "ready" or image.sif_path is None:
+            complete = False
+            continue
         image.used_at = now()
         found[digest] = RunnableImage(image.sif_path, ImageConfig.from_json(image.config or {}))
-    return found
+    return found if complete else None
 
 
 async def _compiled(
