@@ -22,13 +22,20 @@ from slurm.errors import NotPermitted, ProtocolError
 
 @dataclass(frozen=True)
 class Entry:
-    """One submission; `ids` is empty while it is not known whether Slurm has it."""
+    """One submission. Without `ids` it is not known whether Slurm has it, unless it was `refused`."""
 
     name: str
     owner: str
     account: str
     components: int
     ids: tuple[int, ...] = ()
+    refused: bool = False
+    intended_at: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a submit call was made whose outcome is not known."""
+        return not self.ids and not self.refused
 
     @property
     def leader_id(self) -> int:
@@ -55,10 +62,10 @@ class Ledger:
         """Note that a submit call is about to be made. Raises NotPermitted for a name that was already used."""
         with self._lock:
             known = self._by_name.get(entry.name)
-            if known is not None and known != replace(entry, ids=known.ids):
-                raise NotPermitted(f"the job name {entry.name} was already used for another submission")
             if known is not None and known.ids:
                 raise NotPermitted(f"{entry.name} was already submitted as job {known.leader_id}")
+            if known is not None and known.is_open:
+                raise NotPermitted(f"{entry.name}: an earlier submit had no answer; find it first")
             self._write(intent=entry.name, owner=entry.owner, account=entry.account, components=entry.components)
 
     def record(self, name: str, ids: tuple[int, ...]) -> None:
@@ -87,10 +94,6 @@ class Ledger:
         entry = self._by_id.get(job_id)
         return entry.leader_id if entry else None
 
-    def open_intents(self) -> tuple[Entry, ...]:
-        """Submissions of which it is not known whether Slurm has them."""
-        return tuple(entry for entry in self._by_name.values() if not entry.ids)
-
     def _write(self, **line: Any) -> None:
         line = {"t": int(time.time())} | line
         self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
@@ -100,13 +103,13 @@ class Ledger:
     def _apply(self, line: dict[str, Any]) -> None:
         if "intent" in line:
             name = line["intent"]
-            self._by_name[name] = Entry(name, line["owner"], line["account"], line["components"])
+            self._by_name[name] = Entry(name, line["owner"], line["account"], line["components"], intended_at=line["t"])
         elif "ids" in line:
-            entry = replace(self._by_name[line["name"]], ids=tuple(line["ids"]))
+            entry = replace(self._by_name[line["name"]], ids=tuple(line["ids"]), refused=False)
             self._by_name[entry.name] = entry
             self._by_id.update(dict.fromkeys(entry.ids, entry))
         else:
-            self._by_name.pop(line["dropped"], None)
+            self._by_name[line["dropped"]] = replace(self._by_name[line["dropped"]], refused=True)
 
     def _replay(self, path: Path) -> None:
         """Read the file; a torn last line (the machine died while it was written) is cut off, it never took effect."""

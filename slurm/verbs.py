@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -21,6 +23,9 @@ from slurm.submission import Submission
 
 log = structlog.get_logger("one.agent")
 
+SETTLED_AFTER_S = 60
+"""A submit without an answer may still reach slurmctld: longer than slurmrestd waits for it (MessageTimeout)."""
+
 
 class Verbs:
     """One method a verb (`slurm.client.SlurmClient` says what each promises); safe for several threads."""
@@ -30,14 +35,19 @@ class Verbs:
         self._calls = calls
         self._road = road
         self._ledger = ledger
-        self._lock = threading.Lock()
+        self._submitting = threading.Lock()
+        self._sweeping = threading.Lock()
         self._headless: frozenset[int] = frozenset()
 
     # --- submitting ------------------------------------------------------------------------------------------------
 
     def submit(self, submission: Submission) -> tuple[int, ...]:
-        """Submit as the owner. An answer that never came leaves an open intent, which `find` settles."""
+        """Submit as the owner. One that had no answer is settled by `find`."""
         check_submission(self._config, submission)
+        with self._submitting:
+            return self._submit(submission)
+
+    def _submit(self, submission: Submission) -> tuple[int, ...]:
         first = submission.components[0]
         entry = Entry(first.name, submission.owner, first.account, len(submission.components))
         self._ledger.intend(entry)
@@ -71,23 +81,36 @@ class Verbs:
         ]
 
     def find(self, user: str, account: str, name: str) -> tuple[int, ...]:
-        """Leaders of that name, live ones first; settles an open intent."""
+        """Leaders of that name, live ones first; settles a submit that had no answer.
+
+        Raises SlurmUnreachable while Slurm may still be working on such a submit.
+        """
+        with self._submitting:
+            return self._find(user, account, name)
+
+    def _find(self, user: str, account: str, name: str) -> tuple[int, ...]:
         entry = self._ledger.named(name)
-        jobs = [job for job in self._road.reader.jobs() if (job.user, job.account, job.name) == (user, account, name)]
-        leaders = {job.job_id for job in jobs if job.job_id == job.leader_id and not _is_remnant(job, entry)}
-        if not leaders:
-            leaders = self._leaders_in_accounting(user, account, name, entry)
-        if entry is not None and not entry.ids:
+        if entry is not None and (entry.owner, entry.account) != (user, account):
+            return ()
+        if entry is not None and not entry.is_open:
+            return entry.ids[:1]
+        components = entry.components if entry else 1
+        leaders = self._leaders_listed(user, account, name, components)
+        leaders = leaders or self._leaders_in_accounting(user, account, name, components)
+        if entry is not None:
             self._settle(entry, leaders)
         return tuple(sorted(leaders))
 
-    def _leaders_in_accounting(self, user: str, account: str, name: str, entry: Entry | None) -> set[int]:
-        """A hetjob cancelled while it waited has one plain row a component: its leader is the lowest id."""
+    def _leaders_listed(self, user: str, account: str, name: str, components: int) -> set[int]:
+        """Leaders with all their components; what a refused submit left has fewer."""
+        jobs = self._road.reader.jobs()
+        counts = Counter(job.leader_id for job in jobs if (job.user, job.account, job.name) == (user, account, name))
+        return {leader_id for leader_id, count in counts.items() if count >= components}
+
+    def _leaders_in_accounting(self, user: str, account: str, name: str, components: int) -> set[int]:
         rows = self._calls.accounting_named(user=user, account=account, name=name)
-        leaders = {row.leader_id for row in rows}
-        if entry is not None and entry.components > 1 and all(row.het_offset is None for row in rows):
-            return {min(leaders)} if len(rows) == entry.components else set()
-        return leaders
+        counts = Counter(row.leader_id for row in rows)
+        return {leader_id for leader_id, count in counts.items() if count >= components}
 
     def _settle(self, entry: Entry, leaders: set[int]) -> None:
         if len(leaders) == 1:
@@ -95,6 +118,8 @@ class Verbs:
             self._ledger.record(entry.name, tuple(range(leader_id, leader_id + entry.components)))
             log.info("adopted after a lost answer", name=entry.name, leader_id=leader_id)
         elif not leaders:
+            if (wait := entry.intended_at + SETTLED_AFTER_S - time.time()) > 0:
+                raise SlurmUnreachable(f"the submit of {entry.name} had no answer; ask again in {wait:.0f} s")
             self._remove(entry)
 
     # --- changing --------------------------------------------------------------------------------------------------
@@ -151,7 +176,7 @@ class Verbs:
         """One moment of the cluster; headless components of ours that the last snapshot had too are swept."""
         taken = self._road.reader.snapshot()
         stuck = {job.leader_id: job for job in states.headless(taken.jobs) if self._ledger.leader_of(job.job_id)}
-        with self._lock:
+        with self._sweeping:
             due, self._headless = self._headless & stuck.keys(), frozenset(stuck)
         for leader_id in due:
             log.warning("sweeping a headless component", leader_id=leader_id, job_id=stuck[leader_id].job_id)
@@ -206,8 +231,3 @@ class Verbs:
         flags = re.findall(r"^\s*AccountingStoreFlags\s*=\s*(\S+)", conf, re.IGNORECASE | re.MULTILINE)
         if not any("job_comment" in value.lower().split(",") for value in flags):
             yield f"AccountingStoreFlags lacks job_comment: add it to {self._config.slurm_conf} and restart slurmctld"
-
-
-def _is_remnant(job: JobRecord, entry: Entry | None) -> bool:
-    """Whether this is a plain job of which several components were submitted: what a refused submit left behind."""
-    return entry is not None and entry.components > 1 and job.het_offset is None

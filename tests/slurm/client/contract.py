@@ -20,6 +20,8 @@ from slurm.submission import Component, Submission
 OWNER = "kim"
 ACCOUNT = "lab"
 BASE_NICE = 400_000_000
+LIMITED_QOS = "one-contract"
+"""A QOS of at most 8 GPUs a user, refused at submit (DenyOnLimit)."""
 LONG = "#!/bin/sh\nexec sleep 600\n"
 GOOD = "#!/bin/sh\nexit 0\n"
 BAD = "#!/bin/sh\nexit 7\n"
@@ -243,14 +245,15 @@ class ClientContract:
         assert await stage.client.find(user="park", account=ACCOUNT, name=name) == ()
 
     @pytest.mark.parametrize(
-        ("changes", "code"),
-        [({"gres": "gpu:A100:9"}, 2014), ({"dependency": "afterok:3999999"}, 2038)],
+        ("gres", "dependency", "code"),
+        [("gpu:A100:9", "", 2014), ("gpu:A100:1", "afterok:3999999", 2038)],
         ids=["larger than a node", "unknown predecessor"],
     )
-    async def test_slurms_no_keeps_its_number(self, stage: Stage, changes: dict[str, object], code: int) -> None:
+    async def test_slurms_no_keeps_its_number(self, stage: Stage, gres: str, dependency: str, code: int) -> None:
         name = fresh_name()
+        first, second = component(name, gres=gres, dependency=dependency), pair(name, dependency=dependency)[1]
         with pytest.raises(SlurmRefused) as refused:
-            await stage.client.submit(submission(stage, LONG, *pair(name)[1:], component(name, **changes)))
+            await stage.client.submit(submission(stage, LONG, first, second))
         assert refused.value.code == code
         assert live(await stage.client.snapshot(), name) == []
 
@@ -262,8 +265,8 @@ class ClientContract:
                 submission(
                     stage,
                     LONG,
-                    component(name, gres="gpu:A100:3", qos="one-test"),
-                    component(name, "v100", "gpu:tesla_v100:6", qos="one-test"),
+                    component(name, gres="gpu:A100:3", qos=LIMITED_QOS),
+                    component(name, "v100", "gpu:tesla_v100:6", qos=LIMITED_QOS),
                 )
             )
         assert refused.value.code == 2050

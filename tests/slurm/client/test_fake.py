@@ -13,6 +13,7 @@ from tests.slurm.client.contract import (
     ACCOUNT,
     BAD,
     GOOD,
+    LIMITED_QOS,
     LONG,
     OBEDIENT,
     OWNER,
@@ -31,7 +32,8 @@ class FakeStage:
 
     def __init__(self) -> None:
         self.cluster = lab_cluster()
-        self.cluster.qos["one-test"] = FakeQos(667, max_gpus_per_user=8)
+        self.cluster.qos[LIMITED_QOS] = FakeQos(667, max_gpus_per_user=8)
+        self.cluster.associations[(OWNER, ACCOUNT)] |= {LIMITED_QOS}
         self.cluster.on_start = self._play
         self.cluster.on_signal = self._signal
         self.client = FakeSlurm(self.cluster)
