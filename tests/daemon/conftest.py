@@ -37,10 +37,16 @@ def small(example: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+def database_url(tmp_path: Path) -> str:
+    """SQLite here; the lab's tests override it with PostgreSQL."""
+    return f"sqlite+aiosqlite:///{tmp_path}/one.db"
+
+
+@pytest.fixture
+async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
     """A site with people, nodes and images."""
     settings = Settings(
-        database=Database(url=f"sqlite+aiosqlite:///{tmp_path}/one.db"),
+        database=Database(url=database_url),
         storage=Storage(runs=tmp_path / "runs", images=tmp_path / "images", roots=(Path("/training-data"),)),
         images=Images(registries=("registry.avatar.io",)),
         slurm=SlurmSettings(gpu_labels={"tesla_v100": "V100"}),
