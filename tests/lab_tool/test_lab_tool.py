@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from onelab import configure, prerequisites, record
+from onelab.cli import parser
 from onelab.commands import run, run_logged
 from onelab.errors import CommandFailed, LabError, MissingPrerequisites, NotBuilt
 from onelab.layers import Layers, go_version, locked_version
@@ -161,3 +163,11 @@ def test_the_status_table_whole() -> None:
 )
 def test_uptimes_are_short(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected
+
+
+def test_every_verb_and_setting_is_in_the_docs() -> None:
+    docs = (CHECKOUT / "docs" / "lab.md").read_text()
+    verbs = next(action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)).choices
+    missing = [verb for verb in verbs if f"`lab/lab {verb}" not in docs]
+    missing += [name for name in ("ONE_LAB_CACHE", "LAB_SUITE") if name not in docs]
+    assert missing == []
