@@ -1,6 +1,6 @@
 """Make the portal's buckets and its two MinIO keys (`apply`), or prove what each key may do (`verify`).
 
-Run by the role object_store on standard input; OBJECT_STORE in the environment is JSON:
+Run by the role object_store_access on standard input; OBJECT_STORE in the environment is JSON:
 {"endpoint": "svc:9000", "region": "us-east-1", "root": {"name", "secret"}, "buckets": [...],
  "keys": [{"name", "secret", "access": "read" | "write"}]}
 """
