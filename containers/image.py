@@ -28,12 +28,12 @@ class ImageConfig:
         working_dir = config.get("WorkingDir") or "/"
         if not isinstance(working_dir, str) or not working_dir.startswith("/") or "\0" in working_dir:
             raise UnusableImage("the image's WorkingDir is not an absolute path")
-        return cls(
-            entrypoint=_words(config, "Entrypoint"),
-            cmd=_words(config, "Cmd"),
-            working_dir=working_dir,
-            env=_words(config, "Env"),
-        )
+        env = _words(config, "Env")
+        for variable in env:
+            if "`" in variable:
+                # Apptainer 1.4.5 writes it unquoted into the SIF's environment script: nothing starts any more.
+                raise UnusableImage(f"the image's variable {variable.partition('=')[0]} has a backtick in its value")
+        return cls(_words(config, "Entrypoint"), _words(config, "Cmd"), working_dir, env)
 
     def to_json(self) -> dict[str, Any]:
         """The same shape again, as the convert protocol and the SIF's side file carry it."""

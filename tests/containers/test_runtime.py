@@ -90,7 +90,15 @@ def test_image_config_reads_what_registries_serve() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [{"Entrypoint": "sh -c id"}, {"Cmd": [1]}, {"WorkingDir": "app"}, {"WorkingDir": 3}, {"Env": ["A=\0"]}]
+    "raw",
+    [
+        {"Entrypoint": "sh -c id"},
+        {"Cmd": [1]},
+        {"WorkingDir": "app"},
+        {"WorkingDir": 3},
+        {"Env": ["A=\0"]},
+        {"Env": ["A=`id`"]},
+    ],
 )
 def test_malformed_image_configs_are_refused(raw: dict[str, object]) -> None:
     with pytest.raises(UnusableImage):
