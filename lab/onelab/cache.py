@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from onelab.errors import StillMounted
 from onelab.mounts import mounts_below
 
 KEY_LENGTH = 16
@@ -68,11 +69,14 @@ class Cache:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, or a folder with all in it; refuses (OSError) while anything is mounted below it."""
+    """Delete a file, or a folder with all in it.
+
+    Raises: StillMounted while anything is mounted below it.
+    """
     if path.is_dir() and not path.is_symlink():
         mounted = mounts_below(path)
         if mounted:
-            raise OSError(f"not deleting {path}: {mounted[0]} is mounted in it")
+            raise StillMounted(path, mounted[0])
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ LabError
 ├── UnknownNode            a node name that the lab does not have
 ├── NotBuilt               a verb that needs an earlier `lab/lab up`
 ├── NoFreeSubnet           every candidate /24 is in use on this machine
+├── StillMounted           a folder is not deleted because something is mounted in it
 └── HostsNotReady          booted hosts did not answer in time
 """
 
@@ -61,6 +62,13 @@ class NoFreeSubnet(LabError):
 
     def __init__(self, tried: int) -> None:
         super().__init__(f"none of {tried} candidate /24 networks is free on this machine: see `ip addr`")
+
+
+class StillMounted(LabError):
+    """A folder that was to be deleted has a mount in it, whose files would go too."""
+
+    def __init__(self, folder: Path, mount: Path) -> None:
+        super().__init__(f"not deleting {folder}: {mount} is mounted in it (umount it, or find who uses it)")
 
 
 class HostsNotReady(LabError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from onelab.cache import Cache, content_key, remove
+from onelab.errors import StillMounted
 
 
 def test_keys_tell_parts_apart() -> None:
@@ -55,7 +56,7 @@ def test_a_tree_with_a_mount_in_it_is_not_deleted(tmp_path: Path, monkeypatch: p
     tree = tmp_path / "tree"
     tree.mkdir()
     monkeypatch.setattr("onelab.cache.mounts_below", lambda path: [path / "root"])
-    with pytest.raises(OSError, match="root is mounted in it"):
+    with pytest.raises(StillMounted, match="root is mounted in it"):
         remove(tree)
     assert tree.exists()
 
