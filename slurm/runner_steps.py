@@ -9,6 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from slurm.runner_files import read_events
 from slurm.runner_paths import Job, Step, job_file, launcher_events_file, launcher_file, try_dir
 
+ISOLATED = ("-I", "-S")  # nothing of the user's own Python is loaded into the launcher
 RESOURCES = ("cpus", "memory_mib", "gpus", "shards")
 LAUNCHER_REASONS = ("time_limit", "not_ready", "port_taken", "out_of_memory")
 
@@ -70,7 +71,7 @@ def srun_argv(job: Job, step: Step, number: int, iteration: int, resume: bool) -
     demand = ["--cpus-per-task=%d" % step["cpus"], "--mem=%dM" % step["memory_mib"], gres_option(step)]
     streams = ["--input=none", "--unbuffered", "--output=%s/stdout.log" % folder, "--error=%s/stderr.log" % folder]
     options = [*group, "--job-name=" + step["id"], "--exact", *size, *demand, "--kill-on-bad-exit=1", *streams]
-    launcher = [sys.executable, launcher_file(job), job_file(job), step["id"], str(number), str(iteration)]
+    launcher = [sys.executable, *ISOLATED, launcher_file(job), job_file(job), step["id"], str(number), str(iteration)]
     return ["srun", *options, *launcher, "1" if resume else "0"]
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from slurm.runnerjob import RunnerJob
 
-INTERPRETER = "/usr/bin/python3"
+INTERPRETER = "/usr/bin/python3 -IS"  # isolated: nothing of the user's own Python is loaded; a #! line has one argument
 RUNNER_MODULES = (
     "runner_paths.py",
     "runner_files.py",
