@@ -169,5 +169,5 @@ async def status(session: AsyncSession, settings: Settings) -> dict[str, Any]:
         "snapshot_at": row.at,
         "unreachable_since": row.unreachable_since,
         "fake_gpus": settings.slurm.fake_gpus,
-        "workloads": dict(counts.tuples().all()),
+        "workloads": dict(counts.all()),
     }

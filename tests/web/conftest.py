@@ -1,35 +1,33 @@
-"""The application on a migrated SQLite file, with people and their tokens, and a store in memory."""
+"""A portal to ask over HTTP: the daemon's world (rows, fake Slurm, store in memory) behind the web application."""
 
 from __future__ import annotations
 
+import pwd
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from litestar import Litestar
 
-from portal.db.engine import Sessions, engine_for, migrate, sessions, transaction
+from portal.db.engine import engine_for, transaction
 from portal.services import accounts, tokens
 from portal.services.accounts import Role
-from portal.services.audit import Actor
 from portal.services.tokens import ROLE_SCOPES
-from portal.settings import Database, Settings, Storage
 from portal.web.app import create_app
-from tests.web.doubles import MemoryStore
+from tests.daemon.conftest import database_url, example, small, world
+from tests.daemon.world import ADMIN_TOOL, World, own_uid
 
-ADMIN_TOOL = Actor(name="portal-admin")
+__all__ = ["database_url", "example", "small", "world"]
 
 
 @dataclass
 class Site:
-    """A portal to ask: `client(name)` speaks with that person's token."""
+    """The world, its application, and everybody's token: `client(name)` speaks as that person."""
 
+    world: World
     app: Litestar
-    settings: Settings
-    maker: Sessions
-    store: MemoryStore
     values: dict[str, str]
 
     def client(self, name: str | None = None, **headers: str) -> httpx2.AsyncClient:
@@ -39,50 +37,42 @@ class Site:
         transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
         return httpx2.AsyncClient(transport=transport, base_url="http://portal", headers=headers)
 
+    async def get(self, name: str, path: str, **query: Any) -> dict[str, Any]:
+        """The JSON that this person gets; anything but 200 fails the test."""
+        async with self.client(name, **{"Accept-Language": "en"}) as client:
+            response = await client.get(f"/api/v1{path}", params=query)
+        assert response.status_code == 200, response.text
+        document: dict[str, Any] = response.json()
+        return document
+
+    async def post(self, name: str, path: str, body: Any = None, status: int = 200, **headers: str) -> dict[str, Any]:
+        """The JSON of a POST by this person; another status than `status` fails the test."""
+        async with self.client(name, **{"Accept-Language": "en", **headers}) as client:
+            response = await client.post(f"/api/v1{path}", json={} if body is None else body)
+        assert response.status_code == status, response.text
+        document: dict[str, Any] = response.json()
+        return document
+
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A site of its own in a temporary folder."""
-    return Settings(
-        database=Database(url=f"sqlite+aiosqlite:///{tmp_path}/one.db"), storage=Storage(runs=tmp_path / "runs")
-    )
-
-
-@pytest.fixture
-async def site(settings: Settings) -> AsyncIterator[Site]:
-    """kim and park research, admin and root administrate, viewer views."""
-    await migrate(settings)
-    engine = engine_for(settings)
-    maker = sessions(engine)
-    values = await _people(maker)
-    store = MemoryStore()
-    app = create_app(settings, engine=engine, store=store)  # type: ignore[arg-type]
+async def site(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """kim and park research, admin and boss administrate, viewer views."""
+    own = pwd.getpwuid(own_uid("me"))
+    monkeypatch.setattr("portal.services.logsource.pwd.getpwnam", lambda name: own)
+    values = await _values(world)
+    engine = engine_for(world.context.settings)
+    app = create_app(world.context.settings, engine=engine, store=world.store)  # type: ignore[arg-type]
     async with app.lifespan():
-        yield Site(app, settings, maker, store, values)
+        yield Site(world, app, values)
 
 
-async def _people(maker: Sessions) -> dict[str, str]:
+async def _values(world: World) -> dict[str, str]:
     values = {}
-    people = {
-        "admin": Role.ADMIN,
-        "root": Role.ADMIN,
-        "kim": Role.RESEARCHER,
-        "park": Role.RESEARCHER,
-        "viewer": Role.VIEWER,
-    }
-    async with transaction(maker) as session:
-        for name, role in people.items():
-            mapped = name if role == Role.RESEARCHER else None
-            await accounts.create_user(
-                session,
-                ADMIN_TOOL,
-                username=name,
-                display_name=f"{name}님",
-                role=role,
-                unix_user=mapped,
-                slurm_account="lab" if mapped else None,
-            )
-            _, values[name] = await tokens.make_token(
-                session, ADMIN_TOOL, name, name="test", scopes=ROLE_SCOPES[role], days=None
+    async with transaction(world.maker) as session:
+        await accounts.create_user(session, ADMIN_TOOL, username="viewer", display_name="뷰어", role=Role.VIEWER)
+        for user in await accounts.list_users(session, ADMIN_TOOL):
+            scopes = ROLE_SCOPES[Role(user.role)]
+            _, values[user.username] = await tokens.make_token(
+                session, ADMIN_TOOL, user.username, name="test", scopes=scopes, days=None
             )
     return values

@@ -76,7 +76,7 @@ def show_model(
             (cli.words("created_at"), local_time(model["createdAt"])),
             (cli.words("size"), size_text(model["sizeBytes"])),
             (cli.words("status"), model["state"]),
-            (cli.words("spec_hash"), manifest.get("spec_hash", "")),
+            (cli.words("spec_hash"), manifest.get("lineage", {}).get("spec_hash", "")),
             ("URI", model["uri"]),
         ]
     )
