@@ -98,8 +98,9 @@ def _status(layout: Layout, _options: argparse.Namespace) -> int:
 def _apply(layout: Layout, options: argparse.Namespace) -> int:
     made = record.load(layout)
     progress = Progress()
-    images = build_images(Cache(cache_root()), layout.checkout, progress)
-    lifecycle.apply(layout, progress, made, images, more=without_dashes(options.more))
+    with lifecycle.alone(layout, progress):
+        images = build_images(Cache(cache_root()), layout.checkout, progress)
+        lifecycle.apply(layout, progress, made, images, more=without_dashes(options.more))
     return 0
 
 

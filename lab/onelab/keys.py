@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onelab.addressing import address
 from onelab.commands import run
-from onelab.layout import NODES, Layout
+from onelab.layout import NODES, Layout, Node
 
 KEYGEN_TIMEOUT_S = 30
 CA_DAYS = 3650
@@ -20,10 +20,9 @@ def make_login_key(layout: Layout) -> str:
     return layout.ssh_key.with_suffix(".pub").read_text()
 
 
-def make_host_keys(layout: Layout) -> None:
-    """Give every node its own ssh host key, before its first boot, so that known_hosts is right from the start."""
-    for node in NODES:
-        _make_key(layout.upper(node) / "etc/ssh/ssh_host_ed25519_key", comment=node.name)
+def make_host_key(layout: Layout, node: Node) -> None:
+    """Give the node its own ssh host key, before its first boot, so that known_hosts is right from the start."""
+    _make_key(layout.upper(node) / "etc/ssh/ssh_host_ed25519_key", comment=node.name)
 
 
 def write_known_hosts(layout: Layout, subnet: IPv4Network) -> None:

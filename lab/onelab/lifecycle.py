@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from onelab import bridge, keys, node, record
@@ -34,7 +35,7 @@ def up(layout: Layout, cache: Cache, progress: Progress, *, configured: bool = T
     Raises: LabError and its kinds.
     """
     require(cache.root, missing_tools(layout) if configured else ())
-    with locked(layout.state / LOCK), ThreadPoolExecutor(max_workers=1) as pool:
+    with alone(layout, progress), ThreadPoolExecutor(max_workers=1) as pool:
         images = pool.submit(build_images, cache, layout.checkout, progress) if configured else None
         layers = build_layers(cache, layout.checkout, progress)
         made = prepare(layout, layers)
@@ -47,23 +48,32 @@ def up(layout: Layout, cache: Cache, progress: Progress, *, configured: bool = T
     return made
 
 
+def alone(layout: Layout, progress: Progress) -> AbstractContextManager[None]:
+    """Let one `lab/lab` at a time change this checkout's lab."""
+    return locked(layout.state / LOCK, lambda: progress.say("waiting for another lab/lab of this checkout to end"))
+
+
 def prepare(layout: Layout, layers: Layers) -> Record:
     """Make keys, bridge, node files and inventory for these layers; nodes over another base are made anew."""
     previous = _previous(layout)
-    if previous is not None and previous.layers != layers:
-        node.shut_down(layout)
-        unmount_below(layout.state)
-        _fit_uppers(layout, previous.layers, layers)
     subnet = bridge.free_subnet(layout.lab_id, layout.bridge, previous.subnet if previous else None)
     made = Record(subnet, layers)
+    if made != previous:
+        node.shut_down(layout)
+        unmount_below(layout.state)
+    if previous is not None and previous.layers != layers:
+        _fit_uppers(layout, previous.layers, layers)
     record.save(layout, made)
     for share in layout.shares.values():
         share.mkdir(parents=True, exist_ok=True)
     keys.make_ca(layout)
     login_key = keys.make_login_key(layout)
     for each in NODES:
-        node.write_files(layout, each, subnet, login_key)
-    keys.make_host_keys(layout)
+        if find_machine(layout.root(each)) is None:
+            # An upper folder may only be written to while it is not mounted.
+            unmount_below(layout.root(each))
+            node.write_files(layout, each, subnet, login_key)
+            keys.make_host_key(layout, each)
     keys.write_known_hosts(layout, subnet)
     layout.inventory.write_text(render(layout, subnet))
     bridge.create(layout.bridge, subnet)
@@ -98,7 +108,7 @@ def apply(
 
 def down(layout: Layout, progress: Progress, *, purge: bool = False) -> None:
     """Leave no process, mount, cgroup or bridge of this checkout's lab, whatever state it is in."""
-    with locked(layout.state / LOCK):
+    with alone(layout, progress):
         with progress.step("shutting the hosts down"):
             node.shut_down(layout)
             for each in NODES:

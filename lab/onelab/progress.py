@@ -25,8 +25,12 @@ class Progress:
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
-        """Announce `text`, and how long it took once it ended well."""
+        """Announce `text`, how it ended, and how long it took."""
         begun_s = time.monotonic()
         self.say(f"{text} ...")
-        yield
-        self.say(f"{text}: done in {time.monotonic() - begun_s:.1f} s")
+        ended = "failed after"
+        try:
+            yield
+            ended = "done in"
+        finally:
+            self.say(f"{text}: {ended} {time.monotonic() - begun_s:.1f} s")

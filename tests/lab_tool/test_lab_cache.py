@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
-from onelab.cache import Cache, content_key, remove
+from onelab.cache import Cache, content_key, locked, remove
 from onelab.errors import StillMounted
 
 
@@ -70,3 +71,20 @@ def test_removing_takes_files_folders_and_what_is_not_there(tmp_path: Path) -> N
     for name in ("folder", "file", "absent"):
         remove(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waits_for_a_lock_is_told(tmp_path: Path) -> None:
+    said: list[str] = []
+    entered = threading.Event()
+
+    def second() -> None:
+        with locked(tmp_path / "lock", lambda: (said.append("waiting"), entered.set())[0]):
+            said.append("in")
+
+    with locked(tmp_path / "lock", lambda: said.append("first had to wait")):
+        other = threading.Thread(target=second)
+        other.start()
+        assert entered.wait(timeout=10)
+        said.append("out")
+    other.join(timeout=10)
+    assert said == ["waiting", "out", "in"]
