@@ -16,6 +16,8 @@ def heaviest_antichain(mask: int, weights: Sequence[int], later: Sequence[int]) 
     Source: R. P. Dilworth, A decomposition theorem for partially ordered sets, Annals of Mathematics 51 (1950).
     """
     steps = [i for i in members(mask) if weights[i] > 0]
+    if len(steps) < 2:
+        return weights[steps[0]] if steps else 0
     chosen = 0
     for i in steps:
         chosen |= 1 << i

@@ -42,6 +42,10 @@ class Bin:
             return loads[0]
         return tuple(map(max, *loads))  # type: ignore[return-value]
 
+    def highest(self) -> Demand:
+        """The most that is planned to be in use at any moment, per resource."""
+        return self.peak(self.times[0], self.times[-1])
+
     def set_profile(self, intervals: Iterable[tuple[float, float, Demand]]) -> None:
         """Rebuild the profile from (start, end, demand) of every step."""
         changes: dict[float, list[int]] = {}

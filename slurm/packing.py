@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slurm.antichain import heaviest_antichain
-from slurm.bins import Bin, Demand, plus
-from slurm.expect import Expectation, likely_order
-from slurm.graph import StepGraph
-from slurm.hosting import Hosts, Kind, Shape, shape_of
-from slurm.order import Order, mask_of, members
+from slurm.bins import Bin, plus
+from slurm.demand import TIE, Packer
+from slurm.hosting import Kind, Shape
+from slurm.order import members
 from slurm.windows import Windows
 
 MAX_ROUNDS = 3
 """How often every step is tried elsewhere; more rounds change little."""
 
-TIE = 1e-6
-"""A group costs this part of one GPU on top, so that of equal packings the one with fewer groups wins."""
+RISK = 0.1
+"""A group that relies on likely order counts as this much dearer: likelihood must save something to be relied on."""
+
+LATE_SPREADS = 4
+"""A step that ends so many spreads before the last one does not change when that is expected to end."""
 
 INFINITE = float("inf")
 
@@ -41,71 +41,7 @@ class Packing:
     end: float
 
 
-class Packer:
-    """Packs steps of one graph; remembers the shapes of the sets it has seen."""
-
-    def __init__(self, graph: StepGraph, order: Order, hosts: Hosts, expectation: Expectation) -> None:
-        self.graph = graph
-        self.order = order
-        self.hosts = hosts
-        self.expectation = expectation
-        self.kinds = tuple(hosts.kind_of(step) for step in graph.steps)
-        self.demands: tuple[Demand, ...] = tuple(
-            (step.gpus, step.shards, step.cpus, step.memory_mib) for step in graph.steps
-        )
-        self._columns = tuple(zip(*self.demands, strict=True))
-        self.uses_gpu = mask_of(i for i, kind in enumerate(self.kinds) if kind.uses_gpu)
-        self.linked = mask_of(i for i, mask in enumerate(order.together) if mask != 1 << i)
-        self.likely = order.later if expectation.known else likely_order(order, expectation)
-        self._shapes: dict[tuple[int, bool], Shape] = {}
-        self._weights: dict[tuple[Kind, Shape], float] = {}
-
-    def gpus(self, i: int) -> float:
-        """GPUs that step i uses while it runs, over all its nodes; shares count as parts of one."""
-        kind = self.kinds[i]
-        return self.hosts.gpu_equivalents(kind, shape_of(self.graph.steps[i])) if kind.uses_gpu else 0.0
-
-    def weight(self, kind: Kind, shape: Shape) -> float:
-        """GPUs that a group of this shape holds, infinite when no node can host it; without GPU a mere tie-breaker."""
-        key = (kind, shape)
-        if key not in self._weights:
-            if not self.hosts.fits(kind, shape):
-                self._weights[key] = INFINITE
-            elif kind.uses_gpu:
-                self._weights[key] = self.hosts.gpu_equivalents(kind, shape)
-            else:
-                self._weights[key] = TIE * TIE * shape.cpus * shape.nodes
-        return self._weights[key]
-
-    def shape(self, kind: Kind, steps: int, *, likely: bool) -> Shape:
-        """The least that lets every step of a set start when it may: per resource the heaviest set that can meet.
-
-        With `likely`, steps that probably never meet count as if they never did, where that saves GPU time. Steps joined to others by "started"
-        edges are counted by certain order alone: one of those that waits for room could keep another waiting for ever.
-        """
-        likely = likely and kind.uses_gpu and not steps & self.linked
-        shape = self._shapes.get((steps, likely))
-        if shape is None:
-            later = self.likely if likely else self.order.later
-            numbers = list(members(steps))
-            nodes = max(self.graph.steps[i].nodes for i in numbers)
-            if _is_chain(numbers, later):
-                shape = Shape(*(max(column[i] for i in numbers) for column in self._columns), nodes)
-            else:
-                shape = Shape(*(heaviest_antichain(steps, column, later) for column in self._columns), nodes)
-            self._shapes[steps, likely] = shape
-        return shape
-
-    def pack(self, steps: int) -> Packing:
-        """Groups for the steps of a bit mask, each within one node (or within as many as its steps ask for)."""
-        return _Filling(self, steps).result()
-
-
-def _is_chain(numbers: Sequence[int], later: Sequence[int]) -> bool:
-    return all(later[a] >> b & 1 or later[b] >> a & 1 for k, a in enumerate(numbers) for b in numbers[:k])
-
-
-class _Filling:
+class Filling:
     """The bins of one job while they are filled, latest steps first, then improved."""
 
     def __init__(self, packer: Packer, steps: int) -> None:
@@ -145,7 +81,7 @@ class _Filling:
                 break
         starts = self._fill_without_gpu()
         bundles = tuple(
-            Bundle(one.kind, one.steps, one.shape, one.last) for kind in self.bins for one in self.bins[kind]
+            Bundle(one.kind, one.steps, self._final_shape(one), one.last) for bins in self.bins.values() for one in bins
         )
         ends = [starts[i] + self.durations[i] for i in range(len(starts))]
         later = self.packer.order.later
@@ -153,6 +89,9 @@ class _Filling:
             [ends[i] for i in members(self.steps)], [not later[i] & self.steps for i in members(self.steps)]
         )
         return Packing(bundles, tuple(starts), end)
+
+    def _final_shape(self, one: Bin) -> Shape:
+        return one.shape if one.timed else self.packer.shape(one.kind, one.steps, likely=self.likely)
 
     def _cost(self) -> float:
         return sum(one.cost for bins in self.bins.values() for one in bins)
@@ -180,7 +119,7 @@ class _Filling:
             for one in bins if kind.uses_gpu else ():
                 if self.packer.order.later[i] & one.steps and (not one.timed or self.movable >> i & 1):
                     shape = self._grown(one, i, self.windows.starts[i])
-                    if shape.nodes == one.shape.nodes and self.packer.weight(kind, shape) < INFINITE:
+                    if shape.nodes == one.shape.nodes and self.packer.fits(kind, shape):
                         self._put(one, i, self.windows.starts[i])
                         return True
         return False
@@ -191,7 +130,7 @@ class _Filling:
         earliest, latest = window
         movable = bool(self.movable >> i & 1)
         fresh = Bin(kind, timed=movable)
-        best, where, when = self._added(fresh, i, earliest), fresh, earliest
+        best, where, when = self._added(fresh, i, earliest, INFINITE), fresh, earliest
         for one in self.bins.setdefault(kind, []):
             if one.timed and not movable:
                 continue
@@ -202,7 +141,7 @@ class _Filling:
             else:
                 starts = [min(latest, max(earliest, one.last - self.durations[i]))]
             for start in starts:
-                added = self._added(one, i, start)
+                added = self._added(one, i, start, best)
                 if added < best:
                     best, where, when = added, one, start
         if where is fresh:
@@ -210,11 +149,12 @@ class _Filling:
         self._put(where, i, when)
 
     def _put(self, one: Bin, i: int, start: float) -> None:
-        shape, last = self._grown(one, i, start), self._last_with(one, i, start)
+        last = self._last_with(one, i, start)
+        one.shape = self._grown(one, i, start)
         self.windows.place(i, start)
         one.steps |= 1 << i
-        one.shape, one.last = shape, last
-        one.cost = self._price(one.kind, shape, last)
+        one.last = last
+        one.cost = self._price(one, one.steps, one.shape, last)
         if one.timed:
             self._profile(one)
 
@@ -231,76 +171,83 @@ class _Filling:
         """Work out a bin anew from its steps."""
         if one.timed:
             self._profile(one)
-            top = one.loads[0]
-            for load in one.loads:
-                top = tuple(map(max, top, load))  # type: ignore[assignment]
-            one.shape = Shape(*top, max(self.packer.graph.steps[i].nodes for i in members(one.steps)))
+            one.shape = Shape(*one.highest(), max(self.packer.graph.steps[i].nodes for i in members(one.steps)))
         else:
-            one.shape = self.packer.shape(one.kind, one.steps, likely=self.likely)
+            one.shape = self.packer.bound(one.kind, one.steps, likely=self.likely)
         one.last = self._last(one.steps)
-        one.cost = self._price(one.kind, one.shape, one.last)
+        one.cost = self._price(one, one.steps, one.shape, one.last)
 
     def _profile(self, one: Bin) -> None:
         one.set_profile((self.windows.starts[i], self._end(i), self.packer.demands[i]) for i in members(one.steps))
 
     def _grown(self, one: Bin, i: int, start: float) -> Shape:
+        """What the bin must ask for with one more step."""
         if not one.timed:
-            return self.packer.shape(one.kind, one.steps | 1 << i, likely=self.likely)
+            return self.packer.bound(one.kind, one.steps | 1 << i, likely=self.likely)
         need = plus(one.peak(start, start + self.durations[i]), self.packer.demands[i])
         old = one.shape
-        nodes = max(old.nodes, self.packer.graph.steps[i].nodes)
         return Shape(
             max(old.gpus, need[0]),
             max(old.shards, need[1]),
             max(old.cpus, need[2]),
             max(old.memory_mib, need[3]),
-            nodes,
+            max(old.nodes, self.packer.graph.steps[i].nodes),
         )
 
-    def _last(self, steps: int) -> float:
+    def _last(self, steps: int, moved: int = -1, moved_end: float = 0.0) -> float:
+        """When the last of some steps is expected to end, step `moved` ending at `moved_end`."""
         later = self.packer.order.later
         numbers = list(members(steps))
-        return self.packer.expectation.last_end(
-            [self._end(i) for i in numbers], [not later[i] & steps for i in numbers]
-        )
+        ends = [moved_end if i == moved else self._end(i) for i in numbers]
+        return self.packer.expectation.last_end(ends, [not later[i] & steps for i in numbers])
 
     def _last_with(self, one: Bin, i: int, start: float) -> float:
-        end = start + self.durations[i] if not self.packer.order.clients[i] else self.windows.ends[i]
-        if end < one.last - self.spread * 4 or (not self.spread and end <= one.last):
+        end = self._end(i) if self.packer.order.clients[i] else start + self.durations[i]
+        if one.steps and end <= one.last - LATE_SPREADS * self.spread:
             return one.last
-        later = self.packer.order.later
-        steps = one.steps | 1 << i
-        numbers = list(members(steps))
-        return self.packer.expectation.last_end(
-            [end if n == i else self._end(n) for n in numbers], [not later[n] & steps for n in numbers]
-        )
+        return self._last(one.steps | 1 << i, i, end)
 
-    def _added(self, one: Bin, i: int, start: float) -> float:
-        weight = self.packer.weight(one.kind, self._grown(one, i, start))
-        if weight == INFINITE:
+    def _added(self, one: Bin, i: int, start: float, least: float) -> float:
+        """What one more step adds to the bin's price, infinite when no node is that large or it is surely above `least`."""
+        last = self._last_with(one, i, start)
+        at_least = max(self._weight(one.kind, one.shape), self.packer.gpus(i)) * last - one.cost
+        if at_least > least and one.kind.uses_gpu:
             return INFINITE
-        return weight * self._last_with(one, i, start) + TIE - one.cost
+        return self._price(one, one.steps | 1 << i, self._grown(one, i, start), last) - one.cost
 
-    def _price(self, kind: Kind, shape: Shape, last: float) -> float:
-        return self.packer.weight(kind, shape) * last + TIE
+    def _weight(self, kind: Kind, shape: Shape) -> float:
+        return self.packer.equivalents(kind, shape)
+
+    def _price(self, one: Bin, steps: int, shape: Shape, last: float) -> float:
+        if not self.packer.fits(one.kind, shape):
+            return INFINITE
+        risk = RISK if self.likely and not one.timed and one.kind.uses_gpu and self.packer.relies(steps) else 0.0
+        return self._weight(one.kind, shape) * last * (1 + risk) + TIE
 
     def _join_bins(self) -> None:
         """Join the two bins whose union saves most, again and again."""
         for bins in self.bins.values():
-            while True:
-                saved, a, b = max(self._unions(bins), default=(0.0, 0, 0))
+            savings = {(a, b): self._saving(bins[a], bins[b]) for b in range(len(bins)) for a in range(b)}
+            while savings:
+                (a, b), saved = max(savings.items(), key=lambda item: (item[1], item[0]))
                 if saved <= 0:
                     break
                 bins[a].steps |= bins[b].steps
+                bins[b].steps = 0
                 self._refresh(bins[a])
-                bins.pop(b)
+                for pair in list(savings):
+                    if b in pair:
+                        del savings[pair]
+                    elif a in pair:
+                        savings[pair] = self._saving(bins[pair[0]], bins[pair[1]])
+            bins[:] = [one for one in bins if one.steps]
 
-    def _unions(self, bins: Sequence[Bin]) -> list[tuple[float, int, int]]:
-        found = []
-        for b, two in enumerate(bins):
-            for a, one in enumerate(bins[:b]):
-                if one.timed == two.timed:
-                    union = Bin(one.kind, one.timed, one.steps | two.steps)
-                    self._refresh(union)
-                    found.append((one.cost + two.cost - union.cost, a, b))
-        return found
+    def _saving(self, one: Bin, two: Bin) -> float:
+        if one.timed != two.timed:
+            return 0.0
+        larger = max(self._weight(one.kind, one.shape), self._weight(two.kind, two.shape))
+        if one.kind.uses_gpu and larger * max(one.last, two.last) >= one.cost + two.cost:
+            return 0.0
+        union = Bin(one.kind, one.timed, one.steps | two.steps)
+        self._refresh(union)
+        return one.cost + two.cost - union.cost

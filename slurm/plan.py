@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from slurm.demand import Packer
 from slurm.errors import PlanError, PlanProblem
 from slurm.expect import expect
 from slurm.feasible import impossible_steps
@@ -13,7 +14,6 @@ from slurm.graph import StepGraph
 from slurm.hosting import Hosts
 from slurm.inventory import NodeClass, without_memory
 from slurm.order import members, order_of
-from slurm.packing import Packer
 from slurm.staging import STEPS_PER_JOB, Stage, Stages, after_jobs, join_stages, make_stage
 
 Form = Literal["auto", "together", "staged"]

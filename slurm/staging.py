@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import networkx as nx
 
+from slurm.demand import Packer
 from slurm.order import mask_of, members
-from slurm.packing import Bundle, Packer
+from slurm.packing import Bundle, Filling
 
 STEPS_PER_JOB = 3
 """A staged plan has at most one job for so many steps: every job queues once more, and schedulers prefer few."""
@@ -115,10 +116,10 @@ class Stages:
 
 def make_stage(packer: Packer, steps: int) -> Stage:
     """Pack some steps into one job; group 0 is the one for which staying to the end costs least."""
-    packing = packer.pack(steps)
+    packing = Filling(packer, steps).result()
     bundles = packing.bundles
     later = packer.order.later
-    gpus = [packer.weight(bundle.kind, bundle.shape) if bundle.kind.uses_gpu else 0.0 for bundle in bundles]
+    gpus = [packer.equivalents(bundle.kind, bundle.shape) if bundle.kind.uses_gpu else 0.0 for bundle in bundles]
     may_end_last = [any(not later[i] & steps for i in members(bundle.steps)) for bundle in bundles]
     first = min(
         (k for k in range(len(bundles)) if may_end_last[k]),

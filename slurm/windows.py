@@ -15,9 +15,7 @@ class Windows:
     that the job would get longer.
     """
 
-    def __init__(
-        self, order: Order, durations: Sequence[float], *, within: int, placed: int, movable: int
-    ) -> None:
+    def __init__(self, order: Order, durations: Sequence[float], *, within: int, placed: int, movable: int) -> None:
         self.durations = durations
         self.movable = movable
         starts, ends = order.times(durations, within=within)

@@ -1,0 +1,86 @@
+"""What sets of steps would ask for as one group, and whether a node can host that."""
+
+from __future__ import annotations
+
+from slurm.antichain import heaviest_antichain
+from slurm.bins import NOTHING, Demand
+from slurm.expect import Expectation, likely_order
+from slurm.graph import StepGraph
+from slurm.hosting import Hosts, Kind, Shape, shape_of
+from slurm.order import Order, mask_of, members
+
+TIE = 1e-6
+"""A group costs this part of one GPU on top, so that of equal packings the one with fewer groups wins."""
+
+
+class Packer:
+    """Packs steps of one graph; remembers the shapes of the sets it has seen."""
+
+    def __init__(self, graph: StepGraph, order: Order, hosts: Hosts, expectation: Expectation) -> None:
+        self.graph = graph
+        self.order = order
+        self.hosts = hosts
+        self.expectation = expectation
+        self.kinds = tuple(hosts.kind_of(step) for step in graph.steps)
+        self.demands: tuple[Demand, ...] = tuple(
+            (step.gpus, step.shards, step.cpus, step.memory_mib) for step in graph.steps
+        )
+        self._columns = tuple(zip(*self.demands, strict=True))
+        self.uses_gpu = mask_of(i for i, kind in enumerate(self.kinds) if kind.uses_gpu)
+        self.linked = mask_of(i for i, mask in enumerate(order.together) if mask != 1 << i)
+        self.likely = order.later if expectation.known else likely_order(order, expectation)
+        self._guesses = tuple(self.likely[i] & ~order.later[i] for i in range(len(self.kinds)))
+        self._heaviest: dict[tuple[int, int, bool], int] = {}
+        self._feasible: dict[tuple[Kind, Shape], bool] = {}
+
+    def gpus(self, i: int) -> float:
+        """GPUs that step i uses while it runs, over all its nodes; shares count as parts of one."""
+        kind = self.kinds[i]
+        return self.hosts.gpu_equivalents(kind, shape_of(self.graph.steps[i])) if kind.uses_gpu else 0.0
+
+    def fits(self, kind: Kind, shape: Shape) -> bool:
+        """Whether a node (or enough of them) can host a group of this shape."""
+        if (kind, shape) not in self._feasible:
+            self._feasible[kind, shape] = self.hosts.fits(kind, shape)
+        return self._feasible[kind, shape]
+
+    def equivalents(self, kind: Kind, shape: Shape) -> float:
+        """GPUs that a group of this shape holds; without GPU a mere tie-breaker."""
+        if not kind.uses_gpu:
+            return TIE * TIE * shape.cpus * shape.nodes
+        return self.hosts.gpu_equivalents(kind, shape)
+
+    def relies(self, steps: int) -> bool:
+        """Whether two of the steps are in likely order only."""
+        return any(self._guesses[i] & steps for i in members(steps))
+
+    def heaviest(self, resource: int, steps: int, *, likely: bool) -> int:
+        """The most of one resource (by its place in a demand) that steps of a set can want at the same time."""
+        key = (resource, steps, likely)
+        if key not in self._heaviest:
+            column, later = self._columns[resource], self.likely if likely else self.order.later
+            self._heaviest[key] = heaviest_antichain(steps, column, later)
+        return self._heaviest[key]
+
+    def shape(self, kind: Kind, steps: int, *, likely: bool) -> Shape:
+        """The least that lets every step of a set start when it may: per resource the heaviest set that can meet.
+
+        With `likely`, steps that probably never meet count as if they never did, where that saves GPU time. Steps
+        joined to others by "started" edges are counted by certain order alone: one of those that waits for room could
+        keep another waiting for ever.
+        """
+        likely = likely and kind.uses_gpu and not steps & self.linked
+        nodes = max(self.graph.steps[i].nodes for i in members(steps))
+        return Shape(*(self.heaviest(k, steps, likely=likely) for k in range(len(NOTHING))), nodes)
+
+    def bound(self, kind: Kind, steps: int, *, likely: bool) -> Shape:
+        """Like `shape`, but exact for GPUs only: the other resources are added up where that fits a node anyhow."""
+        numbers = list(members(steps))
+        nodes = max(self.graph.steps[i].nodes for i in numbers)
+        likely = likely and kind.uses_gpu and not steps & self.linked
+        gpus, shards = (self.heaviest(k, steps, likely=likely) if kind.uses_gpu else 0 for k in (0, 1))
+        cpus, memory = (sum(self._columns[k][i] for i in numbers) for k in (2, 3))
+        shape = Shape(gpus, shards, cpus, memory, nodes)
+        if not kind.uses_gpu or (not self.fits(kind, shape) and self.fits(kind, Shape(gpus, shards, 1, 1, nodes))):
+            return self.shape(kind, steps, likely=likely)
+        return shape
