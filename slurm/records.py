@@ -80,7 +80,10 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class StepRow:
-    """One step's accounting row. `name` is sacct's StepID text ("12+1.3", "12.batch")."""
+    """One step's accounting row.
+
+    `step_id` is its numeric id ("13.0" is a step of component 13, "12.batch"), `name` what srun called it.
+    """
 
     step_id: str
     name: str
@@ -96,7 +99,8 @@ class StepRow:
 class AccountingRow:
     """One component of a job in accounting, with its steps.
 
-    A hetjob cancelled while pending has plain rows there: `het_offset` None on every component.
+    A hetjob cancelled while pending has plain rows there: `het_offset` None on every component. `alloc_tres` is by
+    Slurm's own lower-case names ("gres/gpu:a100": 4, "mem" in MiB).
     """
 
     job_id: int

@@ -36,10 +36,17 @@ class Rest:
     """Calls as any user; `version` is the REST version in use ("v0.0.45"), found by asking."""
 
     def __init__(
-        self, signer: Signer, *, socket: Path, timeout_s: float, transport: httpx2.BaseTransport | None = None
+        self,
+        signer: Signer,
+        *,
+        socket: Path,
+        timeout_s: float,
+        transport: httpx2.BaseTransport | None = None,
+        versions: Sequence[str] = REST_VERSIONS,
     ) -> None:
         self._signer = signer
         self._timeout_s = timeout_s
+        self._versions = tuple(versions)
         self._http = httpx2.Client(
             transport=transport or httpx2.HTTPTransport(uds=str(socket)),
             base_url="http://slurmrestd",
@@ -91,17 +98,17 @@ class Rest:
             return self._http.request(method, path, headers=headers, json=json, params=list(params))
         except httpx2.TimeoutException as error:
             raise SlurmUnreachable(f"slurmrestd did not answer {method} {path} in {self._timeout_s:g} s") from error
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise SlurmUnreachable(f"slurmrestd cannot be reached: {error}") from error
 
     def _discover(self, user: str) -> str:
-        for version in REST_VERSIONS:
+        for version in self._versions:
             response = self._send("GET", f"/slurm/{version}/ping/", user, None, ())
             if response.status_code == AUTHENTICATION_FAILED:
                 raise _translated(response.status_code, None)
             if response.status_code != 404:
                 return version
-        raise ProtocolError(f"slurmrestd speaks none of {', '.join(REST_VERSIONS)}")
+        raise ProtocolError(f"slurmrestd speaks none of {', '.join(self._versions)}")
 
 
 def _object(response: httpx2.Response) -> Json:

@@ -180,9 +180,12 @@ def _step(record: Any) -> StepRow:
 
 
 def _tres(record: Any, path: str) -> dict[str, int]:
-    """[{"type": "gres", "name": "gpu:a100", "count": 4}, {"type": "cpu", "name": "", ...}] -> {"gres/gpu:a100": 4, ...}."""
+    """[{"type": "gres", "name": "gpu:a100", "count": 4}, {"type": "cpu", "name": "", ...}] -> {"gres/gpu:a100": 4, ...}.
+
+    A negative count (energy: -2) is unset.
+    """
     found = {}
     for one in records(record, path):
         name = text(one, "name")
         found[f"{text(one, 'type')}/{name}" if name else text(one, "type")] = integer(one, "count")
-    return found
+    return {name: count for name, count in found.items() if count >= 0}
