@@ -84,7 +84,7 @@ class Launcher:
         gpus = [int(device) for device in self.rank.gpus.split(",") if device.isdigit()]
         self.events.write(event="started", pid=os.getpid(), host=self.rank.host, rank=self.rank.number, gpus=gpus)
         try:
-            scratch = tempfile.mkdtemp(prefix="one-", dir=self.job["scratch"])
+            scratch = tempfile.mkdtemp(prefix=scratch_prefix(dict(os.environ)), dir=self.job["scratch"])
         except OSError as exc:
             return self._not_run(NotRun("no scratch folder on %s: %s" % (self.rank.host, exc)))
         try:
@@ -225,6 +225,11 @@ class Launcher:
         if payload.stop_word == "service_done":
             return 0
         return exit_code or (EXIT_NOT_RUN if reason else 0)
+
+
+def scratch_prefix(environ: Dict[str, str]) -> str:
+    """The scratch folder's name names the leader's job and the step, so that an epilog can find what a killed one left."""
+    return "one-%s.%s-" % (environ.get("SLURM_JOB_ID", "0"), environ.get("SLURM_STEP_ID", "0"))
 
 
 def free_port() -> int:

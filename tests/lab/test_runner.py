@@ -18,6 +18,7 @@ from tests.lab.runner_harness import (
     V100,
     LabJob,
     as_kim,
+    lines_of,
     make_sif,
     on,
     python,
@@ -156,6 +157,9 @@ def test_steps_beside_each_other_have_gpus_of_their_own() -> None:
     assert sorted(job.log(name) for name in ("a", "b")) == ["0,1\n", "2,3\n"]
     gpus = sorted(job.launcher(name)[0]["gpus"] for name in ("a", "b"))
     assert gpus == [[0, 1], [2, 3]]
+    usage = lines_of(job.run_dir / "steps/T/a/t1/usage.0.jsonl")
+    assert usage[0]["rss_mib"] > 1
+    assert usage[0]["gpus"] is None
 
 
 def test_shares_of_one_gpu() -> None:
@@ -179,12 +183,14 @@ with open("/tmp/large", "wb") as file:
 seen = [os.path.exists(path) for path in ("/shared", "/home/kim/.config")]
 print(os.path.getsize("/tmp/large") >> 20, sorted(os.listdir("/one")), seen)
 """
-    job = submit(step("a", "open('/one/out/x', 'w')"), step("b", code, after=("a",)))
+    writes = "open('/one/out/x', 'w'); open('/one/metrics.jsonl', 'a').write('{\"episode\": 1}\\n')"
+    job = submit(step("a", writes), step("b", code, after=("a",)))
     job.wait()
+    assert lines_of(job.run_dir / "steps/T/a/metrics.jsonl") == [{"episode": 1}]
     one = "['checkpoint', 'config', 'in', 'metrics.jsonl', 'model', 'out']"
     told = "/one/in/a/x Read-only file system\n/one/config/app.json Read-only file system\n"
     assert job.log("b") == told + f"200 {one} [False, False]\n"
-    assert on(job.launcher("b")[0]["host"], "find", "/tmp", "-maxdepth", "1", "-name", "one-*", "-user", "kim") == ""
+    assert on(job.launcher("b")[0]["host"], "find", "/tmp", "-maxdepth", "1", "-name", f"one-{job.job_id}.*") == ""
 
 
 def test_a_users_own_secrets_are_shown_to_his_jobs_alone() -> None:
@@ -274,6 +280,29 @@ def test_a_cancel_while_running_is_clean() -> None:
     assert [job.log(name)[:16] for name in ("a", "b")] == ["here\ntold to end"] * 2
     assert job.events[-1] | {"t": 0} == {"t": 0, "event": "runner_ended", "ok": False, "first_failure": None}
     assert job.states()["+0"] == "FAILED"
+
+
+def test_a_plain_scancel_is_still_reported() -> None:
+    """Slurm signals every process: the payload loses its file system, but launchers and runner say what happened."""
+    job = submit(step("a", FOREVER), step("b", FOREVER, group=1), groups=(A100, V100))
+    wait_until_it_says(job, "a", "b")
+    as_kim("scancel", str(job.job_id))
+    job.wait()
+    assert job.ends() == {"a": ("stopped", "cancelled"), "b": ("stopped", "cancelled")}
+    assert job.events[-1]["ok"] is False
+    assert {job.states()[name] for name in ("+0", "+1")} == {"CANCELLED"}
+
+
+def test_a_step_that_somebody_kills_is_a_failure() -> None:
+    job = submit(step("a", FOREVER), step("b", END_WELL + FOREVER))
+    wait_until_it_says(job, "a", "b")
+    numbers = {row["name"]: row["id"] for row in job.rows()}
+    as_kim("scancel", numbers["T/a"])
+    job.wait()
+    host = job.launcher("a")[0]["host"]
+    on(host, "find", "/tmp", "-maxdepth", "1", "-name", f"one-{job.job_id}.*", "-exec", "rm", "-r", "{}", "+")
+    assert job.ends() == {"a": ("failed", "signal"), "b": ("stopped", "stopped_after_failure")}
+    assert job.events[-1]["first_failure"]["signal"] == 9
 
 
 def test_the_jobs_time_limit_stops_the_steps_before_slurm_does() -> None:
