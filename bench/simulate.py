@@ -63,6 +63,7 @@ class _Clock:
         self.starts: dict[str, float] = {}
         self.ends: dict[str, float] = {}
         self.unlimited = unlimited
+        self.first_of: dict[str, list[str]] = {}
         self.waits_end: dict[str, list[str]] = {name: [] for name in self.steps}
         self.waits_start: dict[str, list[str]] = {name: [] for name in self.steps}
         self.clients: dict[str, list[str]] = {name: [] for name in self.steps}
@@ -76,6 +77,9 @@ class _Clock:
         room = [_room(group) for group in job.groups]
         waiting = [(k, name) for k, group in enumerate(job.groups) for name in group.steps]
         home = {name: k for k, name in waiting}
+        self.first_of = {}
+        for first, second in job.waits:
+            self.first_of.setdefault(second, []).append(first)
         ending: list[tuple[float, str]] = []
         services: set[str] = set()
         now = start
@@ -108,7 +112,7 @@ class _Clock:
                     heapq.heappush(ending, (now + self.runtimes[name], name))
 
     def _may_start(self, name: str) -> bool:
-        return all(p in self.ends for p in self.waits_end[name]) and all(p in self.starts for p in self.waits_start[name])
+        return all(p in self.ends for p in self.waits_end[name]) and all(p in self.starts for p in (*self.waits_start[name], *self.first_of.get(name, ())))
 
     def _end(self, name: str, room: list[Room], home: dict[str, int], services: set[str], now: float) -> None:
         self.ends[name] = now

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from slurm.bins import Bin, plus
 from slurm.demand import TIE, Packer
@@ -34,11 +36,16 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Packing:
-    """The groups of one job, and the planned start of every step of the graph (0 for those outside the job)."""
+    """The groups of one job, the planned start of every step of the graph (0 outside the job) and the expected end.
+
+    `waits`: pairs of which the second must not start before the first has started, or it could take the room that is
+    planned for the first.
+    """
 
     bundles: tuple[Bundle, ...]
     starts: tuple[float, ...]
     end: float
+    waits: tuple[tuple[int, int], ...]
 
 
 class Filling:
@@ -88,7 +95,15 @@ class Filling:
         end = self.packer.expectation.last_end(
             [ends[i] for i in members(self.steps)], [not later[i] & self.steps for i in members(self.steps)]
         )
-        return Packing(bundles, tuple(starts), end)
+        waits = tuple(pair for bins in self.bins.values() for one in bins if one.timed for pair in self._waits(one))
+        return Packing(bundles, tuple(starts), end, waits)
+
+    def _waits(self, one: Bin) -> Iterator[tuple[int, int]]:
+        """Neighbours in the planned order of a timed bin of which the second could be ready before the first starts."""
+        starts, earliest = self.windows.starts, self.windows.earliest
+        for first, second in pairwise(sorted(members(one.steps), key=lambda i: (starts[i], i))):
+            if earliest[second] < starts[first] and not self.packer.order.later[first] >> second & 1:
+                yield first, second
 
     def _final_shape(self, one: Bin) -> Shape:
         return one.shape if one.timed else self.packer.shape(one.kind, one.steps, likely=self.likely)
@@ -117,7 +132,7 @@ class Filling:
     def _join_gpu_bin(self, i: int) -> bool:
         for kind, bins in self.bins.items():
             for one in bins if kind.uses_gpu else ():
-                if self.packer.order.later[i] & one.steps and (not one.timed or self.movable >> i & 1):
+                if self.packer.order.later[i] & one.steps and not (one.timed and self.packer.linked >> i & 1):
                     shape = self._grown(one, i, self.windows.starts[i])
                     if shape.nodes == one.shape.nodes and self.packer.fits(kind, shape):
                         self._put(one, i, self.windows.starts[i])

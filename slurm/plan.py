@@ -42,10 +42,15 @@ class Group:
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One Slurm job; `after_jobs` are the indices of the jobs that must have ended well before."""
+    """One Slurm job; `after_jobs` are the indices of the jobs that must have ended well before.
+
+    `waits`: pairs (first, second) of steps of one group of which the second starts only after the first has started.
+    The graph does not ask for it, the group's size relies on it: the second waits in its slack.
+    """
 
     groups: tuple[Group, ...]
     after_jobs: tuple[int, ...]
+    waits: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,4 +142,5 @@ def _job(packer: Packer, stage: Stage, after_jobs: tuple[int, ...], runner_memor
                 ),
             )
         )
-    return PlannedJob(tuple(groups), after_jobs)
+    ids = [step.id for step in packer.graph.steps]
+    return PlannedJob(tuple(groups), after_jobs, tuple((ids[first], ids[second]) for first, second in stage.waits))

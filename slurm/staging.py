@@ -26,6 +26,7 @@ class Stage:
     steps: int
     bundles: tuple[Bundle, ...]
     starts: tuple[float, ...]
+    waits: tuple[tuple[int, int], ...]
     held: float
     duration: float
 
@@ -130,7 +131,7 @@ def make_stage(packer: Packer, steps: int) -> Stage:
     others = sorted(
         (k for k in range(len(bundles)) if k != first), key=lambda k: (-gpus[k], -bundles[k].shape.memory_mib, k)
     )
-    return Stage(steps, tuple(bundles[k] for k in (first, *others)), packing.starts, held, packing.end)
+    return Stage(steps, tuple(bundles[k] for k in (first, *others)), packing.starts, packing.waits, held, packing.end)
 
 
 def _inseparable(packer: Packer) -> list[int]:
