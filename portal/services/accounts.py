@@ -42,7 +42,7 @@ async def create_user(
     demand(actor, Permission.USER_MANAGE)
     if not _USERNAME.fullmatch(username):
         raise _bad_name("user name", "사용자 이름", username)
-    if await session.scalar(select(User).where(User.username == username)) is not None:
+    if await find_user(session, username) is not None:
         raise Conflict(
             "user_exists", f"User name already exists: {username}", f"이미 있는 사용자 이름입니다: {username}"
         )
@@ -121,9 +121,15 @@ async def list_users(session: AsyncSession, actor: Actor) -> list[User]:
     return list(await session.scalars(select(User).order_by(User.username)))
 
 
+async def find_user(session: AsyncSession, username: str) -> User | None:
+    """The user of that name, None without one."""
+    user: User | None = await session.scalar(select(User).where(User.username == username))
+    return user
+
+
 async def user_named(session: AsyncSession, username: str) -> User:
     """The user of that name. Raises NotFound."""
-    user: User | None = await session.scalar(select(User).where(User.username == username))
+    user = await find_user(session, username)
     if user is None:
         raise NotFound("user", username)
     return user
