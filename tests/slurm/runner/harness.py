@@ -26,6 +26,7 @@ FASTER = {
     "UNLAUNCHED_STOP_S = 5.0": "UNLAUNCHED_STOP_S = 0.2",
     "SCANCEL_RETRY_S = 10.0": "SCANCEL_RETRY_S = 0.1",
     "monotonic() + 1.0": "monotonic() + 0.0",
+    "USAGE_POLL_S = 10.0": "USAGE_POLL_S = 0.05",
 }
 GROUP = RunnerGroup("A100", gpus=4, shards=0, cpus=8, memory_mib=8000, nodes=1)
 FOREVER = "while True: time.sleep(1)"
