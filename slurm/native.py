@@ -16,7 +16,7 @@ from slurm import states
 from slurm.errors import ProtocolError, SlurmRefused, SlurmUnreachable
 from slurm.records import JobRecord, NodeRecord, PartitionRecord, Snapshot
 from slurm.restcalls import SlurmRest
-from slurm.shapes import counted, hosts
+from slurm.shapes import counted, dependency, hosts
 
 # libslurm would use such a token instead of this process' own identity, and keep it for ever.
 os.environ.pop("SLURM_JWT", None)
@@ -149,6 +149,6 @@ def _record(job: Any) -> JobRecord:
 
 
 def _dependency(found: dict[str, Any] | None) -> str:
-    """ "afterok:12" of {"afterok": [12], "afterany": [], ..., "satisfy": "all"}."""
+    """ "afterok:12" of {"afterok": ["12(unfulfilled)"], "afterany": [], ..., "satisfy": "all"}."""
     lists = {kind: ids for kind, ids in (found or {}).items() if isinstance(ids, list) and ids}
-    return ",".join(f"{kind}:{':'.join(map(str, ids))}" for kind, ids in lists.items())
+    return dependency(",".join(f"{kind}:{':'.join(map(str, ids))}" for kind, ids in lists.items()))

@@ -7,7 +7,7 @@ from typing import Any
 from slurm import states
 from slurm.errors import ProtocolError
 from slurm.records import AccountingRow, JobRecord, NodeRecord, PartitionRecord, StepRow
-from slurm.shapes import csv, gres, hosts, integer, moment, optional, records, text, words
+from slurm.shapes import csv, dependency, gres, hosts, integer, moment, optional, records, text, words
 
 BYTES_PER_MIB = 1024 * 1024
 
@@ -119,7 +119,7 @@ def _job(record: Any) -> JobRecord:
         cpus=cpus,
         memory_mib=_memory(record, node_count, cpus),
         gres={name: count * node_count for name, count in gres(text(record, "tres_per_node")).items()},
-        dependency=text(record, "dependency"),
+        dependency=dependency(text(record, "dependency")),
         exit_code=exit_code,
         signal=signal,
     )

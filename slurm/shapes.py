@@ -76,6 +76,11 @@ def csv(value: str) -> frozenset[str]:
     return frozenset(word for word in value.split(",") if word)
 
 
+def dependency(value: str) -> str:
+    """ "afterok:12" of "afterok:12(unfulfilled)"."""
+    return re.sub(r"\([a-z]+\)", "", value)
+
+
 def hosts(value: str) -> tuple[str, ...]:
     """Node names of "gpu[1-2],cpu7"; () for "", "(null)" and "None assigned"."""
     if value in ("", "(null)", "None assigned"):

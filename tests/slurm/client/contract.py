@@ -218,7 +218,14 @@ class ClientContract:
     async def test_a_chain_goes_on_after_a_good_end(self, stage: Stage) -> None:
         first = await stage.client.submit(submission(stage, GOOD, *pair(fresh_name(), hold=True)))
         after = f"afterok:{first[0]}"
-        second = await stage.client.submit(submission(stage, GOOD, *pair(fresh_name(), dependency=after)))
+        name = fresh_name()
+        second = await stage.client.submit(submission(stage, GOOD, *pair(name, dependency=after)))
+
+        async def waits() -> bool:
+            jobs = live(await stage.client.snapshot(), name)
+            return [(job.dependency, job.reason) for job in jobs] == [(after, "Dependency")] * 2
+
+        await stage.until(waits, "the second waits for the first")
         await stage.client.hold(first, held=False)
         assert {row.state for row in await ended(stage, second)} == {"COMPLETED"}
 
