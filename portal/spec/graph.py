@@ -42,17 +42,17 @@ def last_nodes(task: Task) -> tuple[str, ...]:
     return tuple(component.id for component in task.components if component.id not in awaited)
 
 
-def graph_problems(spec: AppSpec) -> list[Problem]:
+def graph_problems(spec: AppSpec) -> Iterator[Problem]:
     """Everything wrong in the graphs of a spec whose shape is right."""
-    problems = [*_duplicates(spec), *_after_problems(spec)]
+    yield from _duplicates(spec)
+    yield from _after_problems(spec)
     for index, task in enumerate(spec.tasks):
         place = f"$.tasks[{index}]"
-        problems += _edge_problems(task, place)
+        yield from _edge_problems(task, place)
         cycles = list(_cycles(task, place))
-        problems += cycles
-        problems += _service_problems(task, place, acyclic=not cycles)
-        problems += _unconnected(task, place)
-    return problems
+        yield from cycles
+        yield from _service_problems(task, place, acyclic=not cycles)
+        yield from _unconnected(task, place)
 
 
 def _duplicates(spec: AppSpec) -> Iterator[Problem]:
@@ -77,13 +77,14 @@ def _repeats(values: Iterable[object]) -> Iterator[int]:
 
 
 def _edge_problems(task: Task, place: str) -> Iterator[Problem]:
-    known = [component.id for component in task.components]
+    known = {component.id: None for component in task.components}
+    choices = ", ".join(known)
     seen: set[tuple[str, str]] = set()
     for index, edge in enumerate(task.workflow):
         path = f"{place}.workflow[{index}]"
         for side, node in (("from", edge.source), ("to", edge.target)):
             if node not in known:
-                yield problem(f"{path}.{side}", "missing_node", node=node, task=task.task_id, known=", ".join(known))
+                yield problem(f"{path}.{side}", "missing_node", node=node, task=task.task_id, known=choices)
         if edge.source == edge.target:
             yield problem(path, "self_loop", node=edge.source)
         elif (edge.source, edge.target) in seen:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_COMPONENTS = 200
+MAX_EDGES = MAX_COMPONENTS * (MAX_COMPONENTS - 1)
+"""Connections of one Task: more cannot be told apart."""
+MAX_PROBLEMS = 200
+"""Problems that one answer lists; what is beyond is said, not listed."""
 MAX_VALUE_BYTES = 32 * 1024
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1

@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from portal.spec import limits
+from portal.spec.counts import count_problems
 from portal.spec.models import AppSpec
 from portal.spec.parse import inspect, parse
-from portal.spec.problems import Problem, SpecError, errors_of, in_order, problem
+from portal.spec.problems import Problem, SpecError, errors_of, listed, problem
 from portal.spec.repair import GUESSWORK, repaired
 from portal.spec.rules import spec_problems
 from portal.spec.translate import shape_problems
@@ -43,6 +44,8 @@ def load_spec(data: bytes | str | Mapping[str, Any]) -> LoadedSpec:
     shape), and TypeError when a mapping holds values that JSON does not have.
     """
     document, problems = _document(data)
+    if counts := count_problems(document):
+        raise SpecError([*problems, *counts])
     try:
         spec = _validate(document)
     except ValidationError as exc:
@@ -52,7 +55,7 @@ def load_spec(data: bytes | str | Mapping[str, Any]) -> LoadedSpec:
     problems += spec_problems(spec)
     if errors_of(problems):
         raise SpecError(problems)
-    return LoadedSpec(spec, document, in_order(problems))
+    return LoadedSpec(spec, document, listed(problems))
 
 
 def load_resolved(data: Mapping[str, Any]) -> AppSpec:
@@ -72,6 +75,8 @@ def _validate(document: Any) -> AppSpec:
 
 def _rule_problems_of(document: Any, error: ValidationError) -> list[Problem]:
     """What the rules say of a misshapen document, as far as it can be known."""
+    if error.error_count() > limits.MAX_PROBLEMS:
+        return []
     for _round in range(_REPAIR_ROUNDS):
         document = repaired(document, error)
         if document is None:

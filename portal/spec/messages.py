@@ -141,6 +141,18 @@ CATALOGUE: dict[str, Text] = {
         "App을 나누세요.",
         "Split the App.",
     ),
+    "too_many_items": Text(
+        "항목이 {count}개입니다. 한도는 {limit}개입니다.",
+        "{count} entries; the limit is {limit}.",
+        "항목을 줄이세요.",
+        "Have fewer entries.",
+    ),
+    "more_problems": Text(
+        "문제가 {limit}건보다 많아 나머지는 보이지 않습니다.",
+        "There are more than {limit} problems; the others are not listed.",
+        "먼저 이 문제들을 고치고 다시 확인하세요.",
+        "Correct these first and check again.",
+    ),
     "no_tasks": Text(
         "Task가 없습니다.",
         "The App has no Task.",

@@ -108,7 +108,7 @@ def _constant(text: str) -> _BadNumber:
 def _plain(value: Any, path: Path, problems: list[Problem]) -> Any:
     """`value` without our markers; every fault below `path` is added to `problems`."""
     if isinstance(value, (dict, list, tuple)) and len(path) >= limits.MAX_DEPTH:
-        problems.append(problem(json_path(path), "too_deep", limit=limits.MAX_DEPTH))
+        _note(problems, path, "too_deep", limit=limits.MAX_DEPTH)
         return None
     if isinstance(value, dict):
         return _plain_object(value, path, problems)
@@ -122,7 +122,7 @@ def _plain(value: Any, path: Path, problems: list[Problem]) -> Any:
 def _plain_object(value: dict[Any, Any], path: Path, problems: list[Problem]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key in getattr(value, "duplicates", ()):
-        problems.append(problem(json_path(path), "duplicate_key", key=key))
+        _note(problems, path, "duplicate_key", key=key)
     for key, item in value.items():
         if not isinstance(key, str):
             _not_json(key)
@@ -138,9 +138,14 @@ def _plain_scalar(value: Any, path: Path, problems: list[Problem]) -> Any:
     elif isinstance(value, int) and abs(value) > limits.MAX_INTEGER:
         value = _BadNumber("number_too_large", "")
     if isinstance(value, _BadNumber):
-        problems.append(problem(json_path(path), value.code, value=value.text, limit=limits.MAX_INTEGER))
+        _note(problems, path, value.code, value=value.text, limit=limits.MAX_INTEGER)
         return None
     return value if isinstance(value, (int, float)) else _not_json(value)
+
+
+def _note(problems: list[Problem], path: Path, code: str, **values: object) -> None:
+    if len(problems) <= limits.MAX_PROBLEMS:
+        problems.append(problem(json_path(path), code, **values))
 
 
 def _not_json(value: object) -> NoReturn:
@@ -150,11 +155,11 @@ def _not_json(value: object) -> NoReturn:
 def _usable_text(text: str, path: Path, problems: list[Problem]) -> str:
     """`text`, or an encodable copy of it when it has lone surrogates (which is a problem already)."""
     if "\0" in text:
-        problems.append(problem(json_path(path), "bad_character", what="NUL (U+0000)"))
+        _note(problems, path, "bad_character", what="NUL (U+0000)")
     if any("\ud800" <= char <= "\udfff" for char in text):
-        problems.append(problem(json_path(path), "bad_character", what="U+D800..U+DFFF"))
+        _note(problems, path, "bad_character", what="U+D800..U+DFFF")
         return text.encode("utf-8", "replace").decode()
     size = len(text.encode())
     if size > limits.MAX_VALUE_BYTES:
-        problems.append(problem(json_path(path), "value_too_large", size=size, limit=limits.MAX_VALUE_BYTES))
+        _note(problems, path, "value_too_large", size=size, limit=limits.MAX_VALUE_BYTES)
     return text

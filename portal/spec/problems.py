@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from portal.spec import limits
 from portal.spec.messages import CATALOGUE
 
 Severity = Literal["error", "warning"]
@@ -44,7 +45,7 @@ class SpecError(Exception):
     """The spec cannot be used; `problems` holds everything found, errors first, warnings after them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = in_order(problems)
+        self.problems = listed(problems)
         super().__init__("; ".join(f"{problem.path}: {problem.message_en}" for problem in self.problems))
 
 
@@ -66,6 +67,14 @@ def problem(path: str, code: str, **values: object) -> Problem:
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Errors before warnings, otherwise as found; the same finding only once."""
     return tuple(sorted(dict.fromkeys(problems), key=lambda found: found.severity != "error"))
+
+
+def listed(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """In order, and no more than an answer lists."""
+    ordered = in_order(problems)
+    if len(ordered) <= limits.MAX_PROBLEMS:
+        return ordered
+    return (*ordered[: limits.MAX_PROBLEMS], problem("$", "more_problems", limit=limits.MAX_PROBLEMS))
 
 
 def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:

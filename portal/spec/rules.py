@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from containers.errors import InvalidReference
 from containers.reference import from_spec
@@ -28,13 +29,19 @@ class SiteRules:
 
 
 def spec_problems(spec: AppSpec) -> list[Problem]:
-    """Everything wrong by rules that hold on every site."""
-    problems = [*_counts(spec), *graph_problems(spec), *_variables(spec), *_imports(spec)]
+    """What is wrong by rules that hold on every site, as far as an answer lists it."""
+    return list(islice(_all_problems(spec), limits.MAX_PROBLEMS + 1))
+
+
+def _all_problems(spec: AppSpec) -> Iterator[Problem]:
+    yield from _empty(spec)
+    yield from graph_problems(spec)
+    yield from _variables(spec)
+    yield from _imports(spec)
     for path, _task, component in components_of(spec):
-        problems += _params(component, path)
-        problems += _image(component, path)
-        problems += _environment_size(spec, component, path)
-    return problems
+        yield from _params(component, path)
+        yield from _image(component, path)
+        yield from _environment_size(spec, component, path)
 
 
 def site_problems(spec: AppSpec, site: SiteRules) -> list[Problem]:
@@ -42,15 +49,12 @@ def site_problems(spec: AppSpec, site: SiteRules) -> list[Problem]:
     return [*_storage_root(spec, site), *_registries(spec, site)]
 
 
-def _counts(spec: AppSpec) -> Iterator[Problem]:
+def _empty(spec: AppSpec) -> Iterator[Problem]:
     if not spec.tasks:
         yield problem("$.tasks", "no_tasks")
     for index, task in enumerate(spec.tasks):
         if not task.components:
             yield problem(f"$.tasks[{index}].components", "empty_task", task=task.task_id)
-    count = sum(len(task.components) for task in spec.tasks)
-    if count > limits.MAX_COMPONENTS:
-        yield problem("$.tasks", "too_many_components", count=count, limit=limits.MAX_COMPONENTS)
 
 
 def _variables(spec: AppSpec) -> Iterator[Problem]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from portal.spec import models
+from portal.spec import limits, models
 from portal.spec.problems import Problem, json_path, problem
 
 _MODEL_AT: dict[str, type[models.Model]] = {
@@ -56,8 +57,9 @@ _BARE = {"bad_ready", "gpu_without_type", "gpus_and_shards"}
 
 
 def shape_problems(error: ValidationError) -> list[Problem]:
-    """One problem for each of pydantic's errors, in their order."""
-    return list(dict.fromkeys(_translate(details) for details in _without_union_noise(error)))
+    """One problem for each of pydantic's errors, in their order, as far as an answer lists them."""
+    translated = (_translate(details) for details in _without_union_noise(error))
+    return list(dict.fromkeys(islice(translated, limits.MAX_PROBLEMS + 1)))
 
 
 def _without_union_noise(error: ValidationError) -> Iterator[ErrorDetails]:

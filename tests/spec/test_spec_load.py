@@ -288,3 +288,36 @@ def test_a_mapping_with_python_values_is_a_programming_error() -> None:
         load_spec(app(task("T", [component("A", params={"x": object()})])))
     with pytest.raises(TypeError):
         load_spec({1: 2})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("document", "place", "code"),
+    [
+        (app(*[{}] * 201), "$.tasks", "too_many_items"),
+        (app(task("T", [{}] * 201)), "$.tasks", "too_many_components"),
+        (app(task("T", ["A"]), imported_apps=[{}] * 201), "$.imported_apps", "too_many_items"),
+        (app(task("T", ["A"], after=["x"] * 201)), "$.tasks[0].after", "too_many_items"),
+        (app(task("T", ["A"], [()] * 39_801)), "$.tasks[0].workflow", "too_many_items"),
+    ],
+)
+def test_a_file_of_too_many_parts_is_not_looked_at_further(document: dict[str, Any], place: str, code: str) -> None:
+    assert found(document) == [(place, code)]
+
+
+MANY = {f"{number}x": 1 for number in range(1000)}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        app(task("T", ["A"])) | MANY,
+        app(task("T", ["A"]), env_vars=MANY),
+        app(task("T", ["A"]), env_vars=dict.fromkeys(MANY, "1")),
+        app(task("T", ["A"], [("A", f"x{number}") for number in range(1000)])),
+        app(task("T", [component("A", params={"x": [float("nan")] * 1000})])),
+    ],
+)
+def test_an_answer_lists_two_hundred_problems_and_says_that_there_are_more(document: dict[str, Any]) -> None:
+    codes = [code for _, code in found(document)]
+    assert len(codes) == 201
+    assert codes[-1] == "more_problems"
