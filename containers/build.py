@@ -19,8 +19,8 @@ SIF_NAME = "image.sif"
 MAX_LINE = 500
 LAST_LINES = 15
 NO_SPACE = "no space left on device"  # strerror(ENOSPC) as Go and mksquashfs print it
-# A tenth of the time of mksquashfs' own gzip -9 at the same size, and faster to read. Kernels since 4.14 and squashfuse
-# since 0.1.101 know zstd. Measured with the example images: docs/containers.md.
+# A tenth of the time of mksquashfs' own gzip -9 at the same size, and faster to read. Kernels since 4.14 and
+# the distributions' squashfuse know zstd. Measured with the example images: docs/containers.md.
 MKSQUASHFS_ARGS = "-comp zstd -Xcompression-level 3"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +98,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def cached(target: Path, build) -> Path:  # type: ignore[no-untyped-def]
+def cached(target: Path, build: Callable[[Path], None]) -> Path:
     """`target`, built under a temporary name first if it is not there: whole or absent. The lock is held."""
     if target.exists():
         return target

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from oneapp import contract
@@ -43,7 +44,7 @@ class RemoteEnv:
         answer = self._ask({"action": action.tolist()})
         return np.array(answer["observation"]), float(answer["reward"]), bool(answer["ended"])
 
-    def _ask(self, request: dict[str, object]) -> dict[str, object]:
+    def _ask(self, request: dict[str, object]) -> dict[str, Any]:
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
             line = self._lines.readline()
@@ -51,7 +52,7 @@ class RemoteEnv:
             raise contract.Missing(f"the simulator stopped answering: {exc}") from exc
         if not line:
             raise contract.Missing("the simulator closed the connection before the training was over")
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise contract.Missing(f"the simulator refused: {answer['error']}")
         return answer
