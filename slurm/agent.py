@@ -79,6 +79,8 @@ class _Connection(socketserver.StreamRequestHandler):
         uid = peer_uid(self.connection)
         if uid not in self.server.peers:
             log.warning("peer refused", uid=uid)
+            # Closing with a request unread would reset the connection, and the answer with it.
+            self._line()
             self.wfile.write(protocol.encode_error(NotPermitted(f"uid {uid} may not talk to the agent")))
             return
         while line := self._line():

@@ -57,8 +57,7 @@ class FakeSlurm:
             self._admit(submission)
         except SlurmRefused as refusal:
             if refusal.code == QOS_LIMIT and len(submission.components) > 1:
-                (left,) = self.cluster.add(submission, submission.components[:1], owner=submission.owner)
-                self.cluster.cancel(left.job_id)
+                self.cluster.cancel(self.cluster.leave_behind(submission).job_id)
             raise
         made = self.cluster.add(submission, submission.components, owner=submission.owner)
         if self.lose_next_answer:

@@ -210,6 +210,13 @@ class FakeCluster:
         self.jobs.update({job.job_id: job for job in made})
         return made
 
+    def leave_behind(self, submission: Submission) -> FakeJob:
+        """What Slurm leaves of a hetjob refused with 2050: its leader cancelled, its second component a job of its own."""
+        (leader,) = self.add(submission, submission.components[:1], owner=submission.owner)
+        self.cancel(leader.job_id)
+        (left,) = self.add(submission, submission.components[1:2], owner=submission.owner)
+        return left
+
     def priority(self, job: FakeJob) -> int:
         """PriorityWeightQOS times the QOS's share of the largest, minus nice; 0 when held, never below 1 otherwise."""
         if job.held:

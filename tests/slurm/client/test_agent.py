@@ -1,0 +1,401 @@
+"""The agent on a simulated Slurm: the contract through its socket, its refusals, and what it leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from slurm import agent, permit, verbs
+from slurm.agent import AgentServer, answer, notify
+from slurm.agentconfig import AgentConfig
+from slurm.errors import NotPermitted, ProtocolError, SlurmRefused, SlurmUnreachable
+from slurm.ledger import Ledger
+from slurm.roads import Road
+from slurm.socketclient import AgentClient
+from slurm.verbs import Verbs
+from tests.slurm.client.contract import (
+    ACCOUNT,
+    LIMITED_QOS,
+    LONG,
+    OWNER,
+    ClientContract,
+    component,
+    fresh_name,
+    live,
+    pair,
+    submission,
+)
+from tests.slurm.client.fakecalls import FakeCalls, FakeReader
+from tests.slurm.client.test_fake import FakeStage
+
+
+class AgentStage(FakeStage):
+    """The real agent's verbs and socket over the simulated cluster."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.calls = FakeCalls(self.cluster)
+        self.ledgers: list[Ledger] = []
+        self.ledger_path = folder / "ledger.jsonl"
+        self.config = AgentConfig(
+            socket=folder / "agent.sock",
+            allowed_peers=("root",),
+            partitions=frozenset({"a100", "v100"}),
+            accounts=frozenset({ACCOUNT}),
+            qos=frozenset({"one-high", "one-normal", "one-low", "one-test", LIMITED_QOS}),
+            operator="one-operator",
+            rest_socket=folder / "rest.sock",
+            jwt_key=folder / "key",
+            ledger=self.ledger_path,
+            slurm_conf=folder / "slurm.conf",
+        )
+        self.config.slurm_conf.write_text("ClusterName=lab\nAccountingStoreFlags=job_comment,job_env\n")
+        self.start()
+
+    def start(self) -> None:
+        """Begin anew, as after a restart: only the ledger file is kept."""
+        self.ledgers.append(Ledger(self.ledger_path))
+        self.verbs = Verbs(self.config, self.calls, Road(FakeReader(self.cluster), "a test"), self.ledgers[-1])
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AgentStage]:
+    def known(config: AgentConfig, owner: str) -> None:
+        if owner not in {"kim", "park", "lee"}:
+            raise NotPermitted(f"{owner} is not in the group {config.users_group}")
+
+    monkeypatch.setattr(permit, "check_owner", known)
+    monkeypatch.setattr(verbs, "check_owner", known)
+    made = AgentStage(tmp_path)
+    server = AgentServer(made.config.socket, frozenset({os.getuid()}), made.verbs)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    made.client = AgentClient(made.config.socket)  # type: ignore[assignment]
+    yield made
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    for ledger in made.ledgers:
+        ledger.close()
+
+
+class TestContractThroughTheAgent(ClientContract):
+    """Every contract test, through socket, protocol, permits and ledger."""
+
+
+# --- permits -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"partition": "secret"}, "partition 'secret' is not among"),
+        ({"account": "other"}, "account 'other' is not among"),
+        ({"qos": "normal"}, "QOS 'normal' is not among"),
+        ({"name": "not-ours"}, "job name 'not-ours' is not of the form"),
+        ({"name": "one-a\nb"}, "job name"),
+        ({"gres": "gpu:A100:1,license:x"}, "gres"),
+        ({"gres": "gpu:0"}, "gres"),
+        ({"dependency": "singleton"}, "dependency"),
+        ({"dependency": "afterok:1+0"}, "dependency"),
+        ({"constraint": "a b; id"}, "constraint"),
+        ({"comment": "a\x00b"}, "comment"),
+        ({"nice": -1}, "nice -1 is negative"),
+        ({"memory_mib": 0}, "memory_mib 0 is not positive"),
+        ({"time_limit_min": 0}, "time_limit_min 0"),
+        ({"nodes": 0}, "nodes 0"),
+        ({"cpus": -1}, "cpus -1"),
+    ],
+    ids=str,
+)
+async def test_a_component_that_is_not_allowed(stage: AgentStage, changes: dict[str, object], says: str) -> None:
+    with pytest.raises(NotPermitted, match=says):
+        await stage.client.submit(submission(stage, LONG, component(**{"name": fresh_name()} | changes)))  # type: ignore[arg-type]
+    assert stage.calls.calls == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"owner": "root"}, "root is not in the group one-users"),
+        ({"script": "echo hi"}, "script"),
+        ({"script": "#!/bin/sh\n\x00"}, "script"),
+        ({"working_directory": "tmp"}, "working_directory"),
+        ({"output": "/shared/a\nb"}, "output"),
+        ({"environment": ("PATH=/bin", "SLURM_JWT=x")}, "'SLURM_JWT' is not allowed"),
+        ({"environment": ("LD_PRELOAD=/tmp/x.so",)}, "LD_PRELOAD"),
+        ({"environment": ("no equals",)}, "not allowed"),
+    ],
+    ids=str,
+)
+async def test_a_submission_that_is_not_allowed(stage: AgentStage, changes: dict[str, object], says: str) -> None:
+    sent = replace(submission(stage, LONG, component(fresh_name())), **changes)  # type: ignore[arg-type]
+    with pytest.raises(NotPermitted, match=says):
+        await stage.client.submit(sent)
+    assert stage.calls.calls == []
+
+
+@pytest.mark.parametrize("changes", [{"time_limit_min": 11}, {"hold": True}, {"dependency": "afterok:1"}], ids=str)
+async def test_components_must_be_equal_where_slurm_needs_it(stage: AgentStage, changes: dict[str, object]) -> None:
+    first, second = pair(fresh_name())
+    with pytest.raises(NotPermitted, match="the same on every component"):
+        await stage.client.submit(submission(stage, LONG, first, replace(second, **changes)))  # type: ignore[arg-type]
+
+
+async def test_an_unlisted_qos_cannot_be_set(stage: AgentStage) -> None:
+    ids = await stage.client.submit(submission(stage, LONG, component(fresh_name(), hold=True)))
+    with pytest.raises(NotPermitted, match="QOS 'root-only'"):
+        await stage.client.set_priority(ids, qos="root-only", nice=0)
+
+
+def test_owners_are_ordinary_users_of_the_group(stage: AgentStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with pytest.raises(NotPermitted):
+        permit.check_owner(stage.config, "no-such-user")
+    with pytest.raises(NotPermitted, match="root has uid 0, below 1000"):
+        permit.check_owner(stage.config.model_copy(update={"users_group": "root"}), "root")
+
+
+# --- identities, read back -----------------------------------------------------------------------------------------
+
+
+async def test_owner_submits_and_cancels_operator_never(stage: AgentStage) -> None:
+    (job_id,) = await stage.client.submit(submission(stage, LONG, component(fresh_name())))
+    await stage.client.cancel(OWNER, job_id)
+    assert stage.calls.calls == [("submit", OWNER), ("cancel", OWNER, job_id)]
+
+
+async def test_a_component_that_did_not_take_is_named(stage: AgentStage) -> None:
+    ids = await stage.client.submit(submission(stage, LONG, *pair(fresh_name(), hold=True)))
+    stage.calls.deaf_to_qos_of = {ids[1]}
+    with pytest.raises(SlurmRefused, match=f"job {ids[1]} has QOS one-normal"):
+        await stage.client.set_priority(ids, qos="one-high", nice=5)
+
+
+async def test_a_foreign_job_with_our_number_is_not_touched(stage: AgentStage) -> None:
+    """After a reinstalled Slurm the numbers start again: the ledger's job 1 is somebody else's now."""
+    ids = await stage.client.submit(submission(stage, LONG, component(fresh_name(), hold=True)))
+    job = stage.cluster.jobs[ids[0]]
+    job.component = replace(job.component, name="somebody-elses")
+    with pytest.raises(NotPermitted, match="is not the one that this agent submitted"):
+        await stage.client.set_priority(ids, qos="one-high", nice=0)
+
+
+# --- nothing is left behind ----------------------------------------------------------------------------------------
+
+
+async def test_what_a_refused_submit_left_is_cancelled_as_its_owner(stage: AgentStage) -> None:
+    name = fresh_name()
+    six = component(name, gres="gpu:A100:6", qos=LIMITED_QOS), component(name, "v100", "gpu:6", qos=LIMITED_QOS)
+    with pytest.raises(SlurmRefused, match="QOS"):
+        await stage.client.submit(submission(stage, LONG, *six))
+    assert ("cancel", OWNER, 2) in stage.calls.calls
+    stage.cluster.advance(60)
+    assert live(await stage.client.snapshot(), name) == []
+
+
+async def test_a_lost_answer_is_settled_by_find(stage: AgentStage) -> None:
+    name = fresh_name()
+    stage.calls.lose_next_answer = True
+    with pytest.raises(SlurmUnreachable):
+        await stage.client.submit(submission(stage, LONG, *pair(name, hold=True)))
+    stage.start()
+    assert stage.verbs.find(OWNER, ACCOUNT, name) == (1,)
+    stage.verbs.cancel(OWNER, 1, graceful=False)
+    assert live(await stage.client.snapshot(), name) == []
+
+
+async def test_a_submit_that_may_still_arrive_is_not_given_up(
+    stage: AgentStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = fresh_name()
+
+    def never(sent: object) -> int:
+        raise SlurmUnreachable("no answer")
+
+    monkeypatch.setattr(stage.calls, "submit", never)
+    with pytest.raises(SlurmUnreachable):
+        await stage.client.submit(submission(stage, LONG, component(name)))
+    with pytest.raises(SlurmUnreachable, match="ask again in"):
+        await stage.client.find(user=OWNER, account=ACCOUNT, name=name)
+    with pytest.raises(NotPermitted, match="find it first"):
+        await stage.client.submit(submission(stage, LONG, component(name)))
+    monkeypatch.setattr(verbs, "SETTLED_AFTER_S", 0)
+    assert await stage.client.find(user=OWNER, account=ACCOUNT, name=name) == ()
+    monkeypatch.undo()
+
+
+async def test_the_same_name_is_submitted_once(stage: AgentStage) -> None:
+    name = fresh_name()
+    (job_id,) = await stage.client.submit(submission(stage, LONG, component(name)))
+    with pytest.raises(NotPermitted, match=f"already submitted as job {job_id}"):
+        await stage.client.submit(submission(stage, LONG, component(name)))
+
+
+async def test_headless_components_are_swept_when_seen_twice(stage: AgentStage) -> None:
+    name = fresh_name()
+    ids = await stage.client.submit(submission(stage, LONG, *pair(name, hold=True)))
+    stage.cluster.cancel_component(ids[0])
+    await stage.client.snapshot()
+    assert stage.calls.calls == [("submit", OWNER)]
+    await stage.client.snapshot()
+    assert stage.calls.calls[1:] == [("cancel", OWNER, ids[0])]
+    assert live(await stage.client.snapshot(), name) == []
+
+
+async def test_other_peoples_headless_components_are_left_alone(stage: AgentStage) -> None:
+    sent = submission(stage, LONG, *pair("theirs"))
+    stage.cluster.add(sent, sent.components, owner="root")
+    stage.cluster.cancel_component(1)
+    await stage.client.snapshot()
+    await stage.client.snapshot()
+    assert stage.calls.calls == []
+
+
+async def test_a_restarted_agent_knows_its_jobs(stage: AgentStage) -> None:
+    ids = await stage.client.submit(submission(stage, LONG, *pair(fresh_name(), hold=True)))
+    stage.start()
+    stage.verbs.set_priority(ids, "one-low", 7)
+    assert {job.nice for job in stage.cluster.components(ids[0])} == {7}
+
+
+# --- what the site lacks -------------------------------------------------------------------------------------------
+
+
+async def test_what_the_site_lacks_is_named(stage: AgentStage) -> None:
+    assert (await stage.client.version()).problems == ()
+    stage.config.slurm_conf.write_text("#AccountingStoreFlags=job_comment\n")
+    (problem,) = (await stage.client.version()).problems
+    assert "AccountingStoreFlags lacks job_comment" in problem
+    stage.config.slurm_conf.unlink()
+    (problem,) = (await stage.client.version()).problems
+    assert "cannot be read" in problem
+
+
+async def test_no_operator_is_named(stage: AgentStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.calls, "admin_level", lambda user: "None")
+    (problem,) = (await stage.client.version()).problems
+    assert "AdminLevel=Operator" in problem
+    monkeypatch.undo()
+
+
+# --- the socket ----------------------------------------------------------------------------------------------------
+
+
+def talk(path: Path, line: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(5)
+        peer.connect(str(path))
+        peer.sendall(line)
+        return peer.makefile("rb").readline()
+
+
+def test_the_socket_is_closed_to_others(stage: AgentStage) -> None:
+    assert stage.config.socket.stat().st_mode & 0o777 == 0o660
+
+
+async def test_a_foreign_peer_is_told_no(stage: AgentStage, tmp_path: Path) -> None:
+    server = AgentServer(tmp_path / "other.sock", frozenset({os.getuid() + 1}), stage.verbs)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    with pytest.raises(NotPermitted, match=f"uid {os.getuid()} may not talk"):
+        await AgentClient(tmp_path / "other.sock").snapshot()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"{}\n",
+        b"null\n",
+        b'{"verb": "rm"}\n',
+        b'{"verb": "__init__"}\n',
+        b'{"verb": "version", "extra": 1}\n',
+        b'{"verb": "cancel", "owner": "", "job_id": 1, "graceful": false}\n',
+        b'{"verb": "cancel", "owner": "kim", "job_id": -1, "graceful": false}\n',
+        b'{"verb": "cancel", "owner": "kim", "job_id": "1; id", "graceful": false}\n',
+        b'{"verb": "hold", "job_ids": [], "held": true}\n',
+        b'{"verb": "submit", "submission": {"owner": "kim"}}\n',
+        b"\xff\xfe\n",
+    ],
+)
+def test_nonsense_is_a_protocol_error(stage: AgentStage, line: bytes) -> None:
+    said = json.loads(talk(stage.config.socket, line))
+    assert (said["ok"], said["error"]) == (False, "protocol")
+    assert stage.calls.calls == []
+
+
+def test_half_a_line_is_no_request(stage: AgentStage) -> None:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(5)
+        peer.connect(str(stage.config.socket))
+        peer.sendall(b'{"verb": "version"}')
+        peer.shutdown(socket.SHUT_WR)
+        assert peer.recv(10) == b""
+
+
+async def test_no_agent_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(SlurmUnreachable, match="cannot be reached"):
+        await AgentClient(tmp_path / "nobody.sock").version()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"nonsense\n", b'{"ok": true, "result": 7}\n', b'{"ok": false, "error": "?", "message": "", "code": null}\n', b""],
+)
+async def test_an_agent_that_talks_nonsense(tmp_path: Path, said: bytes) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "odd.sock"))
+    listener.listen()
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        peer.recv(1000)
+        peer.sendall(said)
+        peer.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with pytest.raises(ProtocolError if said else SlurmUnreachable):
+        await AgentClient(tmp_path / "odd.sock").snapshot()
+    thread.join()
+    listener.close()
+
+
+def test_answers_carry_no_values_of_a_bad_request(stage: AgentStage) -> None:
+    said = answer(stage.verbs, b'{"verb": "submit", "submission": {"owner": 5, "environment": ["SECRET=abc"]}}\n')
+    assert b"abc" not in said
+
+
+def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        notify("READY=1")
+        assert receiver.recv(100) == b"READY=1"
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    notify("READY=1")
+
+
+def test_main_refuses_an_unsafe_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONE_AGENT_CONFIG", str(tmp_path / "missing.toml"))
+    with pytest.raises(SystemExit, match=r"missing\.toml: cannot be read"):
+        agent.main()
+
+
+def test_a_stale_socket_is_replaced_but_no_other_file(tmp_path: Path, stage: AgentStage) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "stale"))
+    AgentServer(tmp_path / "stale", frozenset(), stage.verbs).server_close()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="in use"):
+        AgentServer(tmp_path / "file", frozenset(), stage.verbs)
