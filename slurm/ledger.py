@@ -52,7 +52,11 @@ class Ledger:
         self._by_id: dict[int, Entry] = {}
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
-        self._replay(path)
+        try:
+            self._replay(path)
+        except ProtocolError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -86,11 +86,15 @@ def hosts(value: str) -> tuple[str, ...]:
     if value in ("", "(null)", "None assigned"):
         return ()
     try:
-        return tuple(NodeSet(value, resolver=RESOLVER_NOGROUP))
+        names = tuple(NodeSet(value, resolver=RESOLVER_NOGROUP))
     except NodeSetException as error:
         raise ProtocolError(f"not a node list: {value!r:.80}") from error
+    if not all(_HOST.fullmatch(name) for name in names):
+        raise ProtocolError(f"not a node list: {value!r:.80}")
+    return names
 
 
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _GRES = re.compile(
     r"(?:gres[/:])?(?P<name>[A-Za-z_][\w.-]*)(?::(?P<kind>[\w.-]*[A-Za-z_][\w.-]*?))?"
     r"(?:[:=](?P<count>\d+)(?P<unit>[KMGTP]?))?(?:\([^)]*\))?"
