@@ -14,10 +14,11 @@ from portal.db.models import App, AppVersion
 from portal.domain.permissions import RESEARCHER, Permission
 from portal.services.access import allowed, app_facts, demand, visible_apps
 from portal.services.audit import Action, Actor, record
-from portal.services.errors import Conflict, Forbidden, NotFound
+from portal.services.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.services.paging import Page, contains, paged
 from portal.spec.canonical import content_sha256
 from portal.spec.load import LoadedSpec, load_spec
+from portal.spec.problems import SpecError
 
 AUTO_ID = "auto"
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -70,7 +71,7 @@ async def upload_spec(
 ) -> AppVersion:
     """Store a checked spec as a version of its App; the same content again answers the version that is there.
 
-    `as_new_app` names a new App id for it ("auto": one is made up). Raises Forbidden for parts of the portal and Conflict
+    `as_new_app` names a new App id for it ("auto": one is made up). Raises Forbidden for parts of the portal, Invalid for a bad id, and Conflict
     with the way out: the id belongs to an App one may not edit, or the version exists with other content.
     """
     if actor.user_id is None:
@@ -144,8 +145,11 @@ async def _new_id(session: AsyncSession, wanted: str) -> str:
 
 
 def _renamed(loaded: LoadedSpec, app_id: str) -> LoadedSpec:
-    """The same spec under another id, checked again because the id is the user's word."""
-    return load_spec({**loaded.document, "app_id": app_id})
+    """The same spec under another id, checked again because the id is the user's word. Raises Invalid."""
+    try:
+        return load_spec({**loaded.document, "app_id": app_id})
+    except SpecError as error:
+        raise Invalid("bad_app_id", "Not an App id.", "App ID로 쓸 수 없습니다.", error.problems) from error
 
 
 def _check_editable(actor: Actor, app: App) -> None:
