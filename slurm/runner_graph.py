@@ -96,12 +96,13 @@ class Pass:
                 self._launch(part)
 
     def _may_start(self, part: Part) -> bool:
-        for edge in part.step["after"]:
-            before = self.parts[edge["step"]]
-            runs = edge["when"] == "started" and before.run is not None and before.is_ready
-            if not runs and before.result != "completed":
-                return False
-        return True
+        return all(self._lets_start(self.parts[edge["step"]], edge["when"]) for edge in part.step["after"])
+
+    def _lets_start(self, before: Part, when: str) -> bool:
+        """Whether the step before has got as far as an edge asks; "begun" is the plan's own order."""
+        if before.run is None or when == "finished":
+            return before.result == "completed"
+        return when == "begun" or before.is_ready
 
     def _launch(self, part: Part) -> None:
         os.makedirs(try_dir(self.job, self.iteration, part.id, part.try_number), exist_ok=True)
@@ -229,9 +230,8 @@ class Pass:
         found: Set[str] = set()
         frontier = set(ids)
         while frontier:
-            frontier = {
-                part.id for part in self.parts.values() if any(edge["step"] in frontier for edge in part.step["after"])
-            } - found
+            edges = [(part.id, edge) for part in self.parts.values() for edge in part.step["after"]]
+            frontier = {name for name, edge in edges if edge["step"] in frontier and edge["when"] != "begun"} - found
             found |= frontier
         return found
 

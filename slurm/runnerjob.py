@@ -19,10 +19,13 @@ DEFAULT_LAUNCH_BACKOFF_S = (5.0, 15.0, 45.0, 135.0)
 
 @dataclass(frozen=True)
 class After:
-    """Start when `step` has ended well ("finished") or as soon as it runs and is ready ("started")."""
+    """Start when `step` has ended well ("finished") or as soon as it runs and is ready ("started").
+
+    "begun" is the plan's order, not the graph's: start no earlier than `step`, because the group's size relies on it.
+    """
 
     step: str
-    when: Literal["finished", "started"] = "finished"
+    when: Literal["finished", "started", "begun"] = "finished"
 
 
 @dataclass(frozen=True)

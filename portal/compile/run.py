@@ -153,16 +153,13 @@ class _Compiler:
         """The job's steps, in each group in the order in which the plan wants them started."""
         parts = {step_id(task.task_id, part.id): (task, part) for _path, task, part in components_of(self.spec)}
         demands = {step.id: step for step in self.graph.steps}
-        here = {name for group in planned.groups for name in group.steps}
         return tuple(
-            self._runner_step(demands[name], *parts[name], number, group, here)
+            self._runner_step(demands[name], *parts[name], number, planned)
             for number, group in enumerate(planned.groups)
             for name in group.steps
         )
 
-    def _runner_step(
-        self, demand: Step, task: Task, part: Component, number: int, group: Group, here: set[str]
-    ) -> RunnerStep:
+    def _runner_step(self, demand: Step, task: Task, part: Component, number: int, planned: PlannedJob) -> RunnerStep:
         has_gpu = bool(demand.gpus or demand.shards)
         before = [edge for edge in self.graph.edges if edge.after == demand.id]
         return RunnerStep(
@@ -175,9 +172,9 @@ class _Compiler:
             memory_mib=demand.memory_mib,
             gpus=demand.gpus,
             shards=demand.shards,
-            gres_type=group.gres_type if has_gpu else None,
+            gres_type=planned.groups[number].gres_type if has_gpu else None,
             container=self._container(demand.id, part, has_gpu),
-            after=tuple(After(edge.before, edge.when) for edge in before if edge.before in here),
+            after=self._after(demand.id, before, planned),
             inputs=self._inputs(before, task.task_id),
             service=part.service,
             ready=_ready(part),
@@ -187,6 +184,14 @@ class _Compiler:
             params=part.params,
             env={param_variable(name): param_text(value) for name, value in part.params.items()},
         )
+
+    def _after(self, step: str, before: Sequence[Edge], planned: PlannedJob) -> tuple[After, ...]:
+        """The edges inside this job (Slurm's dependency stands for the others), then the plan's own order."""
+        here = {name for group in planned.groups for name in group.steps}
+        edges = [After(edge.before, edge.when) for edge in before if edge.before in here]
+        known = {edge.step for edge in edges}
+        order = [After(first, "begun") for first, second in planned.waits if second == step and first not in known]
+        return (*edges, *order)
 
     def _inputs(self, before: Sequence[Edge], task_id: str) -> tuple[Input, ...]:
         """Predecessors of the same Task by node id, those of Tasks before by TASK/NODE."""

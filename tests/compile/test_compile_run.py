@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from portal.domain.priority import Place
 from portal.spec.models import AppSpec
 from slurm.errors import PlanError
 from slurm.inventory import NodeClass
+from slurm.plan import Plan, make_plan
+from slurm.runnerjob import After
 from slurm.script import batch_script
 from tests.compile.conftest import LAB, SITE, images_of, pinned, request_for
 from tests.spec.build import app, component, task
@@ -161,6 +163,22 @@ def test_the_images_own_command_is_the_default() -> None:
     spec = pinned(app(task("T", ["A", component("B", args=["x"]), component("C", command=["/c"])])))
     commands = {step.node_id: step.container.command[1:] for step in compiled(spec).jobs[0].runner_job.steps}
     assert commands == {"A": ("/usr/bin/run", "--default"), "B": ("/usr/bin/run", "x"), "C": ("/c",)}
+
+
+def test_the_plans_own_order_reaches_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group may be sized for a step that waits in its slack: the runner must know, or it delays the other one."""
+    edges = [("A", "D"), ("B", "D"), ("C", "D")]
+    spec = pinned(app(task("T", ["A", "B", "C", "D"], edges)))
+
+    def with_waits(*args: Any, **kwargs: Any) -> Plan:
+        plan = make_plan(*args, **kwargs)
+        return replace(plan, jobs=(replace(plan.jobs[0], waits=(("T/A", "T/B"), ("T/A", "T/D"))),))
+
+    monkeypatch.setattr("portal.compile.run.make_plan", with_waits)
+    steps = {step.node_id: step for step in compiled(spec).jobs[0].runner_job.steps}
+    assert steps["B"].after == (After("T/A", "begun"),)
+    assert {after.when for after in steps["D"].after} == {"finished"}
+    assert [given.step for given in steps["B"].inputs] == []
 
 
 # Several jobs

@@ -7,7 +7,7 @@ import os
 import stat
 from dataclasses import replace
 
-from slurm.runnerjob import Ready
+from slurm.runnerjob import After, Ready
 from tests.slurm.runner.harness import FOREVER, GROUP, Cluster, step, wait_for_file
 
 SERVER = """
@@ -103,6 +103,21 @@ def test_a_group_is_kept_while_no_other_has_work(cluster: Cluster) -> None:
     groups = (replace(GROUP, released_after=("T/a",)), replace(GROUP, released_after=("T/b",)))
     ran = cluster.run(cluster.job(step("a"), step("b", after=("a",), group=1), groups=groups))
     assert (ran.code, cluster.scancels) == (0, [])
+
+
+def test_the_plans_order_keeps_a_step_from_starting_before_another(cluster: Cluster) -> None:
+    second = replace(step("second"), after=(After("T/first", "begun"),))
+    ran = cluster.run(cluster.job(second, step("gate"), step("first", after=("gate",))))
+    assert ran.code == 0
+    assert [call["options"]["job-name"] for call in cluster.sruns] == ["T/gate", "T/first", "T/second"]
+
+
+def test_the_plans_order_is_no_dependency(cluster: Cluster) -> None:
+    second = replace(step("second"), after=(After("T/first", "begun"), After("T/gate")))
+    gate = step("gate", wait_for_file(cluster.home / "never"))
+    ran = cluster.run(cluster.job(step("first", "sys.exit(3)"), second, gate))
+    assert (ran.code, ran.first_failure["step"]) == (1, "T/first")
+    assert ran.ends("second") == [("skipped", "stopped_after_failure")]
 
 
 def test_steps_share_a_group_only_as_far_as_it_goes(cluster: Cluster) -> None:
