@@ -94,6 +94,7 @@ async def _look_at(
                 workload.unknown_since = workload.unknown_since or now()
         attempt.report = progress.as_json()
         await _follow(session, workload, attempt)
+        _watch_the_limit(session, workload, attempt)
         if all(job.status in ("ended", "never_submitted") for job in attempt.jobs):
             await conclude(session, context, workload, attempt, progress)
 
@@ -151,6 +152,17 @@ async def _follow(session: AsyncSession, workload: Workload, attempt: Attempt) -
             workload.phase = "held" if workload.held else "slurm_pending"
     elif workload.state == State.RUNNING and workload.phase == "starting" and (attempt.report or {}).get("steps"):
         workload.phase = ""
+
+
+def _watch_the_limit(session: AsyncSession, workload: Workload, attempt: Attempt) -> None:
+    """The time limit counts the running time of all jobs of a chain; each job has all of it, so the daemon ends the chain."""
+    if len(attempt.jobs) < 2 or workload.failure is not None:
+        return
+    ran = sum(((job.ended_at or now()) - job.started_at).total_seconds() for job in attempt.jobs if job.started_at)
+    if ran > workload.time_limit_min * 60:
+        workload.failure = {"cause": "time_limit"}
+        workload.cancel_requested_at = now()
+        state.event(session, workload, "portal", "time_limit", data={"ran_s": round(ran)})
 
 
 def _ids(attempt: Attempt) -> dict[str, Any]:

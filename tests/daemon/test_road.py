@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import time_machine
 
 from portal.db.models import Event, Workload
 from portal.services.errors import Conflict, Forbidden, Invalid
@@ -248,3 +249,48 @@ async def test_a_size_that_no_node_has_is_refused_by_name(world: World, small: d
     assert problem.path == "$.tasks[0].components[1].resources"
     assert "A100 x 8" in problem.message_en
     assert await world.rows(Workload) == []
+
+
+async def test_a_staged_run_is_a_chain_in_slurm(world: World, small: dict[str, Any]) -> None:
+    workload_id = await world.submit(small, form="staged")
+    await world.round()
+    jobs = (await world.workload(workload_id)).attempts[0].jobs
+    assert len(jobs) > 1
+    by_index = {job.job_index: job.leader_id for job in jobs}
+    for job, submission in zip(jobs, world.slurm.submissions, strict=True):
+        wanted = "".join(["afterok", *(f":{by_index[index]}" for index in job.after_jobs)]) if job.after_jobs else ""
+        assert {component.dependency for component in submission.components} == {wanted}
+    for _ in range(3 * len(jobs)):
+        await world.round()
+        if (await world.workload(workload_id)).state == "running":
+            await world.play(workload_id)
+    workload = await world.workload(workload_id)
+    assert workload.state == "completed"
+    assert {job.state for job in workload.attempts[0].jobs} == {"COMPLETED"}
+
+
+async def test_a_failure_in_a_chain_ends_it(world: World, small: dict[str, Any]) -> None:
+    workload_id = await world.submit(small, form="staged")
+    await world.round()
+    first = (await world.workload(workload_id)).attempts[0].plan["jobs"][0]["groups"][0]["steps"][0]
+    await world.play(workload_id, fail=first)
+    for _ in range(3):
+        await world.round()
+    workload = await world.workload(workload_id)
+    assert (workload.state, (workload.failure or {})["step"]) == ("failed", first)
+    assert all(not job.live for job in world.cluster.jobs.values())
+
+
+async def test_the_limit_counts_all_jobs_of_a_chain(world: World, small: dict[str, Any]) -> None:
+    with time_machine.travel(world.cluster.now, tick=False) as clock:
+        workload_id = await world.submit(small, form="staged", time_limit_min=10)
+        await world.round()
+        for seconds in (400, 300):
+            clock.shift(seconds)
+            await world.round(seconds)
+            await world.play(workload_id)
+            await world.round()
+        for _ in range(4):
+            await world.round()
+        workload = await world.workload(workload_id)
+        assert (workload.state, workload.failure) == ("failed", {"cause": "time_limit"})
