@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slurm.antichain import heaviest_antichain
 from slurm.bins import NOTHING, Demand
-from slurm.expect import Expectation, likely_order
+from slurm.expect import Expectation, likely_order, scenarios
 from slurm.graph import StepGraph
 from slurm.hosting import Hosts, Kind, Shape, shape_of
 from slurm.order import Order, mask_of, members
@@ -27,6 +27,11 @@ class Packer:
         )
         self._columns = tuple(zip(*self.demands, strict=True))
         self.uses_gpu = mask_of(i for i, kind in enumerate(self.kinds) if kind.uses_gpu)
+        self._gpus = tuple(
+            hosts.gpu_equivalents(kind, shape_of(step)) if kind.uses_gpu else 0.0
+            for kind, step in zip(self.kinds, graph.steps, strict=True)
+        )
+        self.scenarios = scenarios(graph, expectation)
         self.linked = mask_of(i for i, mask in enumerate(order.together) if mask != 1 << i)
         self.likely = order.later if expectation.known else likely_order(order, expectation)
         self._guesses = tuple(self.likely[i] & ~order.later[i] for i in range(len(self.kinds)))
@@ -35,8 +40,7 @@ class Packer:
 
     def gpus(self, i: int) -> float:
         """GPUs that step i uses while it runs, over all its nodes; shares count as parts of one."""
-        kind = self.kinds[i]
-        return self.hosts.gpu_equivalents(kind, shape_of(self.graph.steps[i])) if kind.uses_gpu else 0.0
+        return self._gpus[i]
 
     def fits(self, kind: Kind, shape: Shape) -> bool:
         """Whether a node (or enough of them) can host a group of this shape."""

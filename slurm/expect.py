@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from random import Random
 from statistics import NormalDist, median
 
 from slurm.graph import StepGraph
@@ -15,6 +16,10 @@ UNKNOWN_DURATION = 1.0
 
 SHORTEST_S = 1e-3
 """Durations below this are taken as this, so that no step ends before it starts."""
+
+SCENARIOS = 6
+SCENARIO_SIGMA = 1.5
+"""How many ways durations might turn out are looked at, and how far they spread (of the logarithm)."""
 
 CONFIDENCE = NormalDist().inv_cdf(0.75)
 """Without history a step is expected to end before another starts when that holds with this probability (in standard deviations)."""
@@ -55,6 +60,31 @@ def expect(graph: StepGraph, expected_s: Mapping[str, float] | None) -> Expectat
     durations = tuple(max(history.get(step.id, average), SHORTEST_S) for step in graph.steps)
     all_known = len(known) == len(graph.steps)
     return Expectation(durations, all_known, 0.0 if all_known else average)
+
+
+def scenarios(graph: StepGraph, expectation: Expectation) -> tuple[tuple[float, ...], ...]:
+    """Durations as they might turn out, for judging what waiting may cost; the expected ones alone where they are known.
+
+    Durations of real steps spread over orders of magnitude, so these are drawn from a lognormal distribution, always
+    the same ones. Steps that ask for exactly the same are taken for one component on different data: they last alike.
+    """
+    if expectation.known:
+        return (expectation.durations,)
+    drawn = []
+    for number in range(SCENARIOS):
+        source = Random(number)
+        factors: dict[tuple[object, ...], float] = {}
+        for step in graph.steps:
+            asked = (step.gpu_type, step.gpus, step.shards, step.cpus, step.memory_mib, step.nodes)
+            if asked not in factors:
+                factors[asked] = source.lognormvariate(0.0, SCENARIO_SIGMA)
+        drawn.append(
+            tuple(
+                duration * factors[step.gpu_type, step.gpus, step.shards, step.cpus, step.memory_mib, step.nodes]
+                for step, duration in zip(graph.steps, expectation.durations, strict=True)
+            )
+        )
+    return tuple(drawn)
 
 
 def likely_order(order: Order, expectation: Expectation) -> tuple[int, ...]:

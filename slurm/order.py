@@ -55,6 +55,11 @@ class Order:
                 starts[i] = max(starts[i], begin)
         return starts, ends
 
+    def length(self, durations: Sequence[float], within: int) -> float:
+        """How long some steps take together when nothing outside them is waited for."""
+        _, ends = self.times(durations, within)
+        return max(ends)
+
     def tails(self, durations: Sequence[float], within: int = -1) -> list[float]:
         """For every step the seconds from its start to the end of all that must still follow it, itself included."""
         from_start, from_end = [0.0] * len(durations), [0.0] * len(durations)

@@ -72,11 +72,22 @@ class Filling:
             self.windows.place(i, self.windows.earliest[i])
         self.bins: dict[Kind, list[Bin]] = {}
 
-    def result(self) -> Packing:
-        """Fill, improve, then find room for the steps without GPU."""
+    def sketch(self) -> list[tuple[int, float, float]]:
+        """A first packing of the steps with GPU, quickly: (steps, GPUs, expected last end) of every group."""
+        self._fill()
+        return [
+            (one.steps, self._weight(one.kind, one.shape), one.last) for bins in self.bins.values() for one in bins
+        ]
+
+    def _fill(self) -> list[int]:
         numbers = sorted(members(self.placed), key=lambda i: (-self.windows.ends[i], -self.packer.demands[i][0], i))
         for i in numbers:
             self._insert(i, self.windows.window(i))
+        return numbers
+
+    def result(self) -> Packing:
+        """Fill, improve, then find room for the steps without GPU."""
+        numbers = self._fill()
         cost = self._cost()
         for _ in range(MAX_ROUNDS):
             for i in numbers:
@@ -90,13 +101,12 @@ class Filling:
         bundles = tuple(
             Bundle(one.kind, one.steps, self._final_shape(one), one.last) for bins in self.bins.values() for one in bins
         )
-        ends = [starts[i] + self.durations[i] for i in range(len(starts))]
-        later = self.packer.order.later
-        end = self.packer.expectation.last_end(
-            [ends[i] for i in members(self.steps)], [not later[i] & self.steps for i in members(self.steps)]
-        )
         waits = tuple(pair for bins in self.bins.values() for one in bins if one.timed for pair in self._waits(one))
-        return Packing(bundles, tuple(starts), end, waits)
+        return Packing(bundles, tuple(starts), self.end(), waits)
+
+    def end(self) -> float:
+        """When the job is expected to end."""
+        return self._last(self.steps)
 
     def _waits(self, one: Bin) -> Iterator[tuple[int, int]]:
         """Neighbours in the planned order of a timed bin of which the second could be ready before the first starts."""

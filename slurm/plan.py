@@ -14,7 +14,7 @@ from slurm.graph import StepGraph
 from slurm.hosting import Hosts
 from slurm.inventory import NodeClass, without_memory
 from slurm.order import members, order_of
-from slurm.staging import STEPS_PER_JOB, Stage, Stages, after_jobs, join_stages, make_stage
+from slurm.staging import STEPS_PER_JOB, Sketch, Stage, Stages, after_jobs, join_stages, make_stage
 
 Form = Literal["auto", "together", "staged"]
 
@@ -101,21 +101,21 @@ def _ratio(packer: Packer, stages: Sequence[Stage]) -> float:
 
 
 def _choose(packer: Packer, form: Form, held_over_used: float) -> list[Stage]:
+    """The jobs of the form asked for; `auto` takes the fewest jobs that stay within the limit, else the least held time."""
     count = len(packer.graph.steps)
-    together = [make_stage(packer, (1 << count) - 1)]
-    if form == "together" or (form == "auto" and _ratio(packer, together) <= held_over_used):
-        return together
-    most = max(2, count // STEPS_PER_JOB)
-    chosen: list[Stage] = together
-    for stages in join_stages(Stages(packer)):
-        if len(stages) > most:
-            continue
-        if form == "staged":
-            return stages
-        if _ratio(packer, stages) > held_over_used:
+    if form != "staged":
+        together = [make_stage(packer, (1 << count) - 1)]
+        if form == "together" or _ratio(packer, together) <= held_over_used:
+            return together
+    fewest: list[Sketch] = []
+    for sketches in join_stages(Stages(packer)):
+        held, used = sum(sketch.held for sketch in sketches), sum(sketch.used for sketch in sketches)
+        if form == "auto" and fewest and held > held_over_used * used:
             break
-        chosen = stages
-    return chosen
+        fewest = sketches
+        if form == "staged" and len(sketches) <= max(2, count // STEPS_PER_JOB):
+            break
+    return [make_stage(packer, sketch.steps) for sketch in fewest]
 
 
 def _job(packer: Packer, stage: Stage, after_jobs: tuple[int, ...], runner_memory_mib: int) -> PlannedJob:

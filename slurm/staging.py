@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,20 +16,65 @@ from slurm.packing import Bundle, Filling
 STEPS_PER_JOB = 3
 """A staged plan has at most one job for so many steps: every job queues once more, and schedulers prefer few."""
 
-MAKESPAN_LIMIT = 1.1
-"""How much longer than with unlimited resources a staged plan may be expected to take, without queueing."""
+LATE_LIMIT = float(os.environ.get("LL", 0.15))
+LATE_PRICE = float(os.environ.get("LP", 3.0))
+WAIT_PRICE = float(os.environ.get("WP", 0.1))
+SIBLINGS = int(os.environ.get("SB", 2))
+INFINITE = float("inf")
+SAME = 1e-12
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The steps of one job (a bit mask), their groups with the one that stays to the end first, and what is expected of it."""
+    """The steps of one job (a bit mask), its groups with the one that stays to the end first, and GPU time expected held."""
 
     steps: int
     bundles: tuple[Bundle, ...]
     starts: tuple[float, ...]
     waits: tuple[tuple[int, int], ...]
     held: float
-    duration: float
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What joining is decided by: the steps of a job, GPU time expected held, and its length in every scenario."""
+
+    steps: int
+    held: float
+    used: float
+    lengths: tuple[float, ...]
+
+
+def make_stage(packer: Packer, steps: int) -> Stage:
+    """Pack some steps into one job; group 0 is the one for which staying to the end costs least."""
+    packing = Filling(packer, steps).result()
+    bundles = packing.bundles
+    gpus = [packer.equivalents(bundle.kind, bundle.shape) if bundle.kind.uses_gpu else 0.0 for bundle in bundles]
+    costs = [gpu * (packing.end - bundle.last) for gpu, bundle in zip(gpus, bundles, strict=True)]
+    first = min(
+        (k for k, bundle in enumerate(bundles) if _may_end_last(packer, steps, bundle.steps)),
+        key=lambda k: (costs[k], -bundles[k].last, gpus[k], k),
+    )
+    held = sum(gpu * bundle.last for gpu, bundle in zip(gpus, bundles, strict=True)) + costs[first]
+    others = sorted(
+        (k for k in range(len(bundles)) if k != first), key=lambda k: (-gpus[k], -bundles[k].shape.memory_mib, k)
+    )
+    return Stage(steps, tuple(bundles[k] for k in (first, *others)), packing.starts, packing.waits, held)
+
+
+def _make_sketch(packer: Packer, steps: int) -> Sketch:
+    filling = Filling(packer, steps)
+    groups = filling.sketch()
+    end = filling.end()
+    held = sum(gpus * last for _, gpus, last in groups)
+    if not _may_end_last(packer, steps, steps & ~packer.uses_gpu):
+        held += min(gpus * (end - last) for mask, gpus, last in groups if _may_end_last(packer, steps, mask))
+    used = sum(packer.gpus(i) * packer.expectation.durations[i] for i in members(steps & packer.uses_gpu))
+    return Sketch(steps, held, used, tuple(packer.order.length(durations, steps) for durations in packer.scenarios))
+
+
+def _may_end_last(packer: Packer, steps: int, some: int) -> bool:
+    return any(not packer.order.later[i] & steps for i in members(some))
 
 
 class Stages:
@@ -36,8 +82,11 @@ class Stages:
 
     def __init__(self, packer: Packer) -> None:
         self._packer = packer
-        self._made: dict[int, Stage] = {}
-        self.jobs = dict(enumerate(self.stage(mask) for mask in _inseparable(packer)))
+        self._made: dict[int, Sketch] = {}
+        self._scenarios = range(len(packer.scenarios))
+        durations = packer.expectation.durations
+        self._used = sum(packer.gpus(i) * durations[i] for i in range(len(durations))) or 1.0
+        self.jobs = dict(enumerate(self.sketch(mask) for mask in _inseparable(packer)))
         self.before = dict.fromkeys(self.jobs, 0)
         self.after = dict.fromkeys(self.jobs, 0)
         job_of = {i: number for number, stage in self.jobs.items() for i in members(stage.steps)}
@@ -47,17 +96,19 @@ class Stages:
                     self.before[job_of[i]] |= 1 << job_of[p]
                     self.after[job_of[p]] |= 1 << job_of[i]
         self._look()
-        self.unlimited = self.whole
+        self._unlimited = [
+            max(self.ends[n][k] - self.jobs[n].lengths[k] + self.tails[n][k] for n in self.jobs) for k in self._scenarios
+        ]
 
-    def stage(self, steps: int) -> Stage:
-        """One job of these steps, packed."""
+    def sketch(self, steps: int) -> Sketch:
+        """One job of these steps."""
         if steps not in self._made:
-            self._made[steps] = make_stage(self._packer, steps)
+            self._made[steps] = _make_sketch(self._packer, steps)
         return self._made[steps]
 
     def join(self, a: int, b: int) -> None:
         """Make one job, `a`, of two."""
-        self.jobs[a] = self.stage(self.jobs[a].steps | self.jobs[b].steps)
+        self.jobs[a] = self.sketch(self.jobs[a].steps | self.jobs[b].steps)
         del self.jobs[b]
         both = ~(1 << a | 1 << b)
         self.before[a] = (self.before[a] | self.before.pop(b)) & both
@@ -69,19 +120,28 @@ class Stages:
         self._look()
 
     def _look(self) -> None:
-        """Work out when jobs start, how long is to go from there, and which jobs can only come later."""
+        """Work out when jobs end, how long is to go from their starts, and which jobs can only come later."""
         order = self._topological()
-        self.starts: dict[int, float] = {}
-        self.tails: dict[int, float] = {}
+        self.ends: dict[int, list[float]] = {}
+        self.tails: dict[int, list[float]] = {}
         self.reach: dict[int, int] = {}
         for n in order:
-            self.starts[n] = max((self.starts[p] + self.jobs[p].duration for p in members(self.before[n])), default=0.0)
+            starts = self._latest(self.ends, self.before[n])
+            self.ends[n] = [start + length for start, length in zip(starts, self.jobs[n].lengths, strict=True)]
         for n in reversed(order):
-            self.tails[n] = self.jobs[n].duration + max((self.tails[s] for s in members(self.after[n])), default=0.0)
+            rest = self._latest(self.tails, self.after[n])
+            self.tails[n] = [tail + length for tail, length in zip(rest, self.jobs[n].lengths, strict=True)]
             self.reach[n] = self.after[n]
             for s in members(self.after[n]):
                 self.reach[n] |= self.reach[s]
-        self.whole = max((self.starts[n] + self.tails[n] for n in order), default=0.0)
+
+    def _latest(self, times: dict[int, list[float]], jobs: int) -> list[float]:
+        """The latest of some jobs' times in every scenario, 0 where there are no jobs."""
+        if not jobs:
+            return [0.0 for _ in self._scenarios]
+        if not jobs & (jobs - 1):
+            return times[jobs.bit_length() - 1]
+        return list(map(max, *(times[n] for n in members(jobs))))
 
     def _topological(self) -> list[int]:
         waiting = {n: mask.bit_count() for n, mask in self.before.items()}
@@ -99,39 +159,29 @@ class Stages:
             self.reach[s] >> a & 1 for s in members(self.after[b] & ~(1 << a))
         )
 
-    def price(self, a: int, b: int) -> tuple[float, float]:
-        """What joining two jobs costs: GPU time held more, then how much later other jobs start."""
+    def price(self, a: int, b: int) -> float:
+        """What joining two jobs costs: GPU time held more, and time that others wait and that the whole gets longer."""
         one, two = self.jobs[a], self.jobs[b]
-        joined = self.stage(one.steps | two.steps)
+        joined = self.sketch(one.steps | two.steps)
+        return (joined.held - one.held - two.held) / self._used + self._delay(a, b, joined.lengths)
+
+    def least_price(self, a: int, b: int) -> float:
+        """A lower bound of the price, had without packing the two together."""
+        one, two = self.jobs[a], self.jobs[b]
+        lengths = tuple(map(max, one.lengths, two.lengths))
+        return (one.used + two.used - one.held - two.held) / self._used + self._delay(a, b, lengths)
+
+    def _delay(self, a: int, b: int, lengths: Sequence[float]) -> float:
         outside = ~(1 << a | 1 << b)
-        before = (self.before[a] | self.before[b]) & outside
-        after = (self.after[a] | self.after[b]) & outside
-        start = max((self.starts[p] + self.jobs[p].duration for p in members(before)), default=0.0)
-        end = start + joined.duration
-        longest = end + max((self.tails[s] for s in members(after)), default=0.0)
-        if longest > self.unlimited * MAKESPAN_LIMIT:
-            return float("inf"), longest
-        late = sum(max(0.0, end - self.starts[s]) for s in members(after))
-        return joined.held - one.held - two.held, late
-
-
-def make_stage(packer: Packer, steps: int) -> Stage:
-    """Pack some steps into one job; group 0 is the one for which staying to the end costs least."""
-    packing = Filling(packer, steps).result()
-    bundles = packing.bundles
-    later = packer.order.later
-    gpus = [packer.equivalents(bundle.kind, bundle.shape) if bundle.kind.uses_gpu else 0.0 for bundle in bundles]
-    may_end_last = [any(not later[i] & steps for i in members(bundle.steps)) for bundle in bundles]
-    first = min(
-        (k for k in range(len(bundles)) if may_end_last[k]),
-        key=lambda k: (gpus[k] * (packing.end - bundles[k].last), -bundles[k].last, gpus[k], k),
-    )
-    held = sum(gpu * bundle.last for gpu, bundle in zip(gpus, bundles, strict=True))
-    held += gpus[first] * (packing.end - bundles[first].last)
-    others = sorted(
-        (k for k in range(len(bundles)) if k != first), key=lambda k: (-gpus[k], -bundles[k].shape.memory_mib, k)
-    )
-    return Stage(steps, tuple(bundles[k] for k in (first, *others)), packing.starts, packing.waits, held, packing.end)
+        starts = self._latest(self.ends, (self.before[a] | self.before[b]) & outside)
+        tails = self._latest(self.tails, (self.after[a] | self.after[b]) & outside)
+        late = wait = 0.0
+        for k, unlimited in enumerate(self._unlimited):
+            end = starts[k] + lengths[k]
+            late += max(0.0, (end + tails[k]) / unlimited - 1.0)
+            wait += sum(max(0.0, end - self.ends[n][k]) / unlimited for n in (a, b) if self.after[n] & outside)
+        late, wait = late / len(lengths), wait / len(lengths)
+        return INFINITE if late > LATE_LIMIT else LATE_PRICE * late + WAIT_PRICE * wait
 
 
 def _inseparable(packer: Packer) -> list[int]:
@@ -145,40 +195,40 @@ def _inseparable(packer: Packer) -> list[int]:
     return sorted((mask_of(part) for part in nx.strongly_connected_components(waits)), key=lambda mask: mask & -mask)
 
 
-def join_stages(stages: Stages) -> Iterator[list[Stage]]:
+def join_stages(stages: Stages) -> Iterator[list[Sketch]]:
     """Plans with ever fewer jobs, each made from the one before by the join that costs least."""
     yield list(stages.jobs.values())
-    heap = [(stages.price(a, b), a, b) for a, b in _neighbours(stages, stages.jobs)]
+    seen = _neighbours(stages)
+    heap = [(stages.least_price(a, b), False, a, b) for a, b in seen]
     heapq.heapify(heap)
     while heap:
-        price, a, b = heapq.heappop(heap)
+        price, exact, a, b = heapq.heappop(heap)
         if a not in stages.jobs or b not in stages.jobs or not stages.can_join(a, b):
             continue
         now = stages.price(a, b)
-        if now > price:
-            if now[0] < float("inf"):
-                heapq.heappush(heap, (now, a, b))
+        if not exact or now > price + SAME:
+            if now < INFINITE:
+                heapq.heappush(heap, (now, True, a, b))
             continue
         stages.join(a, b)
         yield list(stages.jobs.values())
-        for x, y in _neighbours(stages, (a,)):
-            heapq.heappush(heap, (stages.price(x, y), x, y))
+        seen = {pair for pair in seen if a not in pair and b not in pair}
+        for x, y in _neighbours(stages) - seen:
+            seen.add((x, y))
+            heapq.heappush(heap, (stages.least_price(x, y), False, x, y))
 
 
-def _neighbours(stages: Stages, jobs: Iterable[int]) -> set[tuple[int, int]]:
-    """Pairs worth joining: one waits for the other, or both wait for, or are waited for by, the same job, or nobody."""
-    pairs: set[tuple[int, int]] = set()
-    sources = mask_of(n for n, mask in stages.before.items() if not mask)
-    sinks = mask_of(n for n, mask in stages.after.items() if not mask)
-    for a in jobs:
-        near = stages.before[a] | stages.after[a]
-        for n in members(stages.before[a]):
-            near |= stages.after[n]
-        for n in members(stages.after[a]):
-            near |= stages.before[n]
-        near |= sources if sources >> a & 1 else 0
-        near |= sinks if sinks >> a & 1 else 0
-        pairs.update((min(a, b), max(a, b)) for b in members(near & ~(1 << a)))
+def _neighbours(stages: Stages) -> set[tuple[int, int]]:
+    """Pairs worth joining: one waits directly for the other, or both wait for the same jobs and are alike in what waits for them."""
+    pairs = {(min(a, b), max(a, b)) for a in stages.jobs for b in members(stages.after[a])}
+    for side, other in ((stages.before, stages.after), (stages.after, stages.before)):
+        alike: dict[int, list[int]] = {}
+        for n in stages.jobs:
+            alike.setdefault(side[n], []).append(n)
+        for jobs in alike.values():
+            jobs.sort(key=lambda n: (other[n], stages.tails[n][0], n))
+            for reach in range(1, SIBLINGS + 1):
+                pairs.update((min(a, b), max(a, b)) for a, b in zip(jobs, jobs[reach:], strict=False))
     return pairs
 
 
