@@ -55,9 +55,7 @@ async def resolve(
     Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
     """
     check_allowed(reference, access.allowed)
-    verify = ssl.create_default_context()
-    if access.ca_file:
-        verify.load_verify_locations(access.ca_file)
+    verify = _trust(reference, access.ca_file)
     async with httpx2.AsyncClient(
         timeout=access.timeout_s, verify=verify, transport=transport, follow_redirects=True
     ) as http:
@@ -68,10 +66,21 @@ async def resolve(
         return await _describe(session, reference.pinned(digest), manifest)
 
 
+def _trust(reference: Reference, ca_file: Path | None) -> ssl.SSLContext:
+    """The system's certificates and the site's own. Raises RegistryUnreachable when these cannot be read."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as exc:
+            raise RegistryUnreachable(str(reference), f"the certificates in {ca_file} cannot be read: {exc}") from exc
+    return context
+
+
 async def _describe(session: _Session, reference: Reference, manifest: Mapping[str, Any]) -> ResolvedImage:
     try:
         config_digest = check_digest(manifest["config"]["digest"])
-        size = sum(int(layer["size"]) for layer in manifest["layers"])
+        size = sum(max(0, int(layer["size"])) for layer in manifest["layers"])
     except (KeyError, TypeError, ValueError) as exc:
         raise UnusableImage(f"{reference}: the manifest names no config and layers; is it an image?") from exc
     image = await session.document(f"blobs/{config_digest}", config_digest)
@@ -124,7 +133,7 @@ class _Session:
             if response.status_code == httpx2.codes.UNAUTHORIZED and self._authorization is None:
                 self._authorization = await self._authorize(response.headers.get("www-authenticate", ""))
                 response = await self._request(url, accept)
-        except httpx2.HTTPError as exc:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             reason = str(exc) or type(exc).__name__
             raise RegistryUnreachable(
                 str(self._reference), f"no answer from {self._reference.registry}: {reason}"
@@ -160,7 +169,10 @@ class _Session:
         response = await self._http.get(realm, params=params, headers=headers, follow_redirects=False)
         if not response.is_success:
             return None
-        token = response.json()
+        try:
+            token = response.json()
+        except ValueError:
+            return None  # asked again without a token, the registry says 401, and that is what the user reads
         value = token.get("token") or token.get("access_token") if isinstance(token, dict) else None
         return f"Bearer {value}" if isinstance(value, str) else None
 
@@ -181,12 +193,14 @@ def _is_index(manifest: Mapping[str, Any]) -> bool:
 
 def _pick(reference: Reference, index: Mapping[str, Any]) -> str:
     """The digest of the linux/amd64 manifest of an index."""
+    entries = index.get("manifests")
     platforms = []
-    for entry in index.get("manifests") or []:
-        platform = entry.get("platform") or {}
-        if (platform.get("os"), platform.get("architecture")) == (OS, ARCHITECTURE):
+    for entry in entries if isinstance(entries, list) else []:
+        platform = entry.get("platform") if isinstance(entry, dict) else None
+        found = (platform.get("os"), platform.get("architecture")) if isinstance(platform, dict) else ("unknown",) * 2
+        if found == (OS, ARCHITECTURE):
             return check_digest(str(entry.get("digest")))
-        platforms.append(f"{platform.get('os')}/{platform.get('architecture')}")
+        platforms.append(f"{found[0]}/{found[1]}")
     raise UnusableImage(f"{reference} has no {OS}/{ARCHITECTURE} image, only {', '.join(platforms) or 'nothing'}")
 
 

@@ -132,11 +132,35 @@ async def test_no_answer_is_unreachable_not_missing(failure: Exception) -> None:
         (httpx2.Response(200, content=b"x" * (MAX_DOCUMENT_BYTES + 1)), RegistryUnreachable),
         (httpx2.Response(200, content=b'{"config": {"digest": "../../etc/passwd"}, "layers": []}'), ContainersError),
         (httpx2.Response(200, content=b'{"schemaVersion": 1}'), UnusableImage),
+        (httpx2.Response(200, content=b'{"config": 7, "layers": 7}'), UnusableImage),
+        (httpx2.Response(200, content=b'{"manifests": 7}'), UnusableImage),
+        (httpx2.Response(200, content=b'{"manifests": [7, {}, {"platform": 7}]}'), UnusableImage),
+        (httpx2.Response(401, headers={"www-authenticate": 'Bearer realm="https://a:x/t"'}), RegistryUnreachable),
+        (httpx2.Response(401, headers={"www-authenticate": 'Bearer realm="https://a/t"'}), RegistryUnauthorized),
+        (httpx2.Response(401, headers={"www-authenticate": "Negotiate x"}), RegistryUnauthorized),
     ],
 )
 async def test_broken_answers(response: httpx2.Response, error: type[ContainersError]) -> None:
     with pytest.raises(error):
         await resolve(parse(IMAGE), ACCESS, transport=httpx2.MockTransport(lambda request: response))
+
+
+async def test_a_token_that_is_not_json_is_no_token() -> None:
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/token":
+            return httpx2.Response(200, content=b"<html>")
+        return httpx2.Response(401, headers={"www-authenticate": 'Bearer realm="https://auth.test/token"'})
+
+    with pytest.raises(RegistryUnauthorized):
+        await resolve(parse(IMAGE), ACCESS, transport=httpx2.MockTransport(handle))
+
+
+async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.crt").write_text("no certificate")
+    for name in ("missing.crt", "broken.crt"):
+        access = RegistryAccess(allowed=("registry.test",), ca_file=tmp_path / name)
+        with pytest.raises(RegistryUnreachable, match=name):
+            await look(FakeRegistry(), access=access)
 
 
 async def test_other_bytes_than_the_digest_are_refused() -> None:
