@@ -32,12 +32,18 @@ from portal.web.schemapage import RoutesPage
 API = "/api/v1"
 
 
+class Metrics(PrometheusController):
+    """Prometheus' text; for the site's own Prometheus, not for people."""
+
+    include_in_schema = False
+
+
 def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: ObjectStore | None = None) -> Litestar:
     """The application for these settings; `engine` and `store` are given by tests, made here otherwise."""
     engine = engine or engine_for(settings)
     prometheus = PrometheusConfig(app_name="one-web", prefix="one_web", group_path=True)
     api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES])
-    handlers: Sequence[ControllerRouterHandler] = [healthz, PrometheusController, api]
+    handlers: Sequence[ControllerRouterHandler] = [healthz, Metrics, api]
 
     @asynccontextmanager
     async def database(_: Litestar) -> AsyncGenerator[None, None]:

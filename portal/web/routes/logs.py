@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from litestar import Request, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage, Stream
@@ -26,7 +26,6 @@ StreamName = Literal["stdout", "stderr"]
 Component = Annotated[
     str, QueryParameter(max_length=129, description="Node id, TASK/NODE, or `system` (batch jobs); default: all steps.")
 ]
-PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
 @get("/workloads/{workload_id:str}/logs", guards=[READ])
@@ -51,7 +50,7 @@ async def list_logs(
     }
 
 
-@get("/workloads/{workload_id:str}/logs/steps/{task_id:str}/{node_id:str}", guards=[READ], media_type=PLAIN_TEXT)
+@get("/workloads/{workload_id:str}/logs/steps/{task_id:str}/{node_id:str}", guards=[READ], media_type=MediaType.TEXT)
 async def read_log(
     state: State,
     session: Session,
@@ -72,10 +71,10 @@ async def read_log(
     file = logs.one_file(found, f"{task_id}/{node_id}", stream, iteration=iteration, attempt_try=attempt_try)
     start, data = await logs.read(found, file, offset, limit)
     headers = {"X-Log-Offset": str(start), "X-Log-Next": str(start + len(data)), "X-Log-Size": str(file.size)}
-    return Response(data, media_type=PLAIN_TEXT, headers=headers)
+    return Response(data, media_type=MediaType.TEXT, headers=headers)
 
 
-@get("/workloads/{workload_id:str}/logs/merged", guards=[READ], media_type=PLAIN_TEXT)
+@get("/workloads/{workload_id:str}/logs/merged", guards=[READ], media_type=MediaType.TEXT)
 async def merged_log(
     state: State,
     session: Session,
@@ -90,7 +89,7 @@ async def merged_log(
     """All steps' logs as far as written, step after step, each line prefixed with its node id."""
     found = await logs.open_logs(session, actor, settings, state.store, workload_id, attempt)
     chosen = wanted(found.files, component, stream)
-    return Stream(_merged(found, chosen, prefixed=prefix), media_type=PLAIN_TEXT)
+    return Stream(_merged(found, chosen, prefixed=prefix), media_type=MediaType.TEXT)
 
 
 @get("/workloads/{workload_id:str}/logs/follow", guards=[READ], media_type="text/event-stream")

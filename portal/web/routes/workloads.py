@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from litestar import MediaType, Request, get, post
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from slurm.explain import explain as slurm_explain
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Workload
@@ -21,6 +20,7 @@ from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session,
 from portal.web.guards import READ, SUBMIT
 from portal.web.schemas import event_document, workload_detail, workload_document
 from portal.web.schemas_cluster import dry_run_document, preview_document, why_document
+from slurm.explain import explain as slurm_explain
 from slurm.plan import Form
 
 WorkloadId = FromPath[str]
