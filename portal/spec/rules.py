@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from containers.errors import InvalidReference
-from containers.reference import from_spec
+from containers.errors import InvalidReference, RegistryNotAllowed
+from containers.reference import check_allowed, from_spec
 from portal.spec import limits
 from portal.spec.graph import components_of, graph_problems, variable_suffix
 from portal.spec.models import AppSpec, Component
@@ -22,10 +22,10 @@ _CUDA = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True)
 class SiteRules:
-    """What a site allows: roots that storage.path may lie under, registries that images may come from (empty: any)."""
+    """What a site allows: roots that storage.path may lie under, and registries that images may come from (empty: none)."""
 
     storage_roots: tuple[str, ...]
-    registries: tuple[str, ...] = ()
+    registries: tuple[str, ...]
 
 
 def spec_problems(spec: AppSpec) -> list[Problem]:
@@ -132,7 +132,8 @@ def _storage_root(spec: AppSpec, site: SiteRules) -> Iterator[Problem]:
 
 def _registries(spec: AppSpec, site: SiteRules) -> Iterator[Problem]:
     for path, _task, component in components_of(spec):
-        registry = from_spec(component.image.registry, component.image.tag).registry
-        if site.registries and registry not in site.registries:
-            allowed = ", ".join(site.registries)
-            yield problem(f"{path}.image.registry", "registry_not_allowed", registry=registry, allowed=allowed)
+        try:
+            check_allowed(from_spec(component.image.registry, component.image.tag), site.registries)
+        except RegistryNotAllowed as exc:
+            allowed = ", ".join(exc.allowed) or "-"
+            yield problem(f"{path}.image.registry", "registry_not_allowed", registry=exc.registry, allowed=allowed)

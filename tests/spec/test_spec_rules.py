@@ -207,6 +207,9 @@ def test_first_and_last_components() -> None:
 # The site
 
 
+REGISTRIES = ("registry.avatar.io",)
+
+
 def site_codes(document: dict[str, Any], site: SiteRules) -> list[tuple[str, str]]:
     return [(problem.path, problem.code) for problem in site_problems(load_spec(document).spec, site)]
 
@@ -218,17 +221,17 @@ def site_codes(document: dict[str, Any], site: SiteRules) -> list[tuple[str, str
 def test_storage_roots(path: str, inside: bool) -> None:
     document = app(task("T", ["A"]), storage={"type": "distributed", "path": path})
     expected = [] if inside else [("$.storage.path", "outside_roots")]
-    assert site_codes(document, SiteRules(("/training-data",))) == expected
+    assert site_codes(document, SiteRules(("/training-data",), REGISTRIES)) == expected
 
 
 def test_root_of_everything() -> None:
     document = app(task("T", ["A"]), storage={"type": "distributed", "path": "/x"})
-    assert site_codes(document, SiteRules(("/",))) == []
+    assert site_codes(document, SiteRules(("/",), REGISTRIES)) == []
 
 
 def test_registries() -> None:
     document = app(task("T", ["A"]))
-    assert site_codes(document, SiteRules((), ("registry.avatar.io",))) == []
-    assert site_codes(document, SiteRules((), ())) == []
+    assert site_codes(document, SiteRules((), REGISTRIES)) == []
+    assert site_codes(document, SiteRules((), ("other.io", "Registry.Avatar.io"))) == []
     place = ("$.tasks[0].components[0].image.registry", "registry_not_allowed")
-    assert site_codes(document, SiteRules((), ("other.io",))) == [place]
+    assert site_codes(document, SiteRules((), ("other.io",))) == site_codes(document, SiteRules((), ())) == [place]
