@@ -9,13 +9,14 @@ import structlog
 from sqlalchemy import select
 
 from portal.daemon.context import Context
+from portal.daemon.rounds import each
 from portal.db.engine import transaction
 from portal.db.models import SlurmJob, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.priority import PriorityScale
 from portal.services import state
 from portal.services.audit import DAEMON, Action, record
-from slurm.errors import SlurmRefused, SlurmUnreachable
+from slurm.errors import SlurmRefused
 from slurm.states import PENDING
 
 log = structlog.get_logger()
@@ -30,10 +31,8 @@ async def carry_out(context: Context) -> None:
         live = select(Workload.id).where(Workload.state.in_([state.value for state in CANCELLABLE]))
         cancelled = list(await session.scalars(live.where(Workload.cancel_requested_at.is_not(None))))
         waiting = list(await session.scalars(live.where(Workload.cancel_requested_at.is_(None))))
-    for workload_id in cancelled:
-        await _cancel(context, workload_id)
-    for workload_id in waiting:
-        await _reorder(context, workload_id)
+    await each(context, cancelled, _cancel)
+    await each(context, waiting, _reorder)
 
 
 async def _cancel(context: Context, workload_id: str) -> None:
@@ -83,14 +82,12 @@ async def _cancel_job(context: Context, workload: Workload, job: SlurmJob, unix_
     graceful = job.state == "RUNNING" and job.cancel_sent_at is None
     try:
         await context.slurm.cancel(unix_user, job.leader_id, graceful=graceful)
-    except SlurmUnreachable:
-        return
     except SlurmRefused as error:
         log.warning("cancel refused", workload=workload.id, job=job.leader_id, error=str(error))
     async with transaction(context.sessions) as session:
         row = await session.get_one(SlurmJob, job.id)
         row.cancel_sent_at = now()
-        call = f"DELETE /job/{job.leader_id}" + ("?signal=TERM&flags=BATCH_JOB" if graceful else "")
+        call = f"DELETE /job/{job.leader_id}" + ("?signal=USR1&flags=BATCH_JOB" if graceful else "")
         record(session, DAEMON, Action.JOB_CANCEL, "workload", workload.id, backend=call)
 
 
@@ -111,8 +108,6 @@ async def _reorder(context: Context, workload_id: str) -> None:
                 await context.slurm.set_priority(job.component_ids, qos=qos, nice=nice)
             if held:
                 await context.slurm.hold(job.component_ids, held=workload.held)
-        except SlurmUnreachable:
-            return
         except SlurmRefused as error:
             await _not_changed(context, workload_id, job.id, str(error))
             continue

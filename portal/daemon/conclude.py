@@ -26,7 +26,6 @@ from portal.domain.runreport import RunReport
 from portal.rundir import RunDirError
 from portal.services import state
 from portal.services.audit import DAEMON, Action, record
-from portal.store import layout
 from slurm.states import CANCELLED, COMPLETED, NODE_FAIL, OUT_OF_MEMORY, TIMEOUT
 
 _BY_SLURM_STATE = {TIMEOUT: "time_limit", NODE_FAIL: "node_failure", OUT_OF_MEMORY: "out_of_memory"}
@@ -119,8 +118,6 @@ async def _judge_test(
     record(session, DAEMON, Action.TEST_RESULT, "workload", test.requested_for_id, after=facts)
     requested_for = await session.get_one(Workload, test.requested_for_id)
     state.event(session, requested_for, "portal", f"test_{test.status}", text=result.why_en, data=facts)
-    document = {"status": test.status, "episodes": test.episodes, "results": test.results, "size": test.size}
-    await context.store.put_json("tests", layout.test_result(test.spec_hash, run.id), document)
 
 
 def _result(context: Context, run: Workload, attempt: Attempt, report: RunReport) -> TestResult:
@@ -136,8 +133,8 @@ def _result(context: Context, run: Workload, attempt: Attempt, report: RunReport
 
 
 def _metrics(context: Context, run: Workload, attempt: Attempt, step: str) -> list[dict[str, Any]]:
-    rundir = context.rundir(attempt.run_dir, run.owner.unix_user or "")
     try:
+        rundir = context.rundir(attempt.run_dir, run.owner.unix_user or "")
         return rundir.read_json_lines(f"steps/{step}/{METRICS}")[0]
     except RunDirError:
         return []

@@ -11,7 +11,7 @@ from containers.convert_client import Converted, Progress
 from containers.image import ResolvedImage
 from containers.reference import Reference
 from portal.db.engine import Sessions
-from portal.rundir import RunDir
+from portal.rundir import Refused, RunDir
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 from slurm.client import SlurmClient
@@ -42,6 +42,10 @@ class Context:
     uid_of: Callable[[str], int]
 
     def rundir(self, run_dir: str, unix_user: str) -> RunDir:
-        """The reader of one attempt's folder."""
+        """The reader of one attempt's folder. Raises Refused when the Unix user is gone."""
         runs = self.settings.storage.runs
-        return RunDir(runs, str(Path(run_dir).relative_to(runs)), self.uid_of(unix_user))
+        try:
+            uid = self.uid_of(unix_user)
+        except KeyError as error:
+            raise Refused(run_dir, f"there is no Unix user {unix_user!r}") from error
+        return RunDir(runs, str(Path(run_dir).relative_to(runs)), uid)

@@ -6,9 +6,9 @@ name is looked for in Slurm, so a crash between "Slurm took it" and "the row say
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +26,7 @@ from portal.compile import (
 )
 from portal.daemon.context import Context
 from portal.daemon.images import digests_of
+from portal.daemon.rounds import each
 from portal.db.engine import transaction
 from portal.db.models import Attempt, Image, SlurmJob, Workload, now
 from portal.domain.approval import StepSize
@@ -36,10 +37,9 @@ from portal.services.audit import DAEMON, Action, record
 from portal.services.ids import new_nonce
 from portal.services.site import site_policy
 from portal.spec.load import load_resolved
-from slurm.errors import PlanError, SlurmRefused, SlurmUnreachable
+from slurm.errors import PlanError, SlurmRefused
 from slurm.ids import component_ids
-
-log = structlog.get_logger()
+from slurm.inventory import NodeClass
 
 
 async def hand_over(context: Context) -> None:
@@ -47,26 +47,30 @@ async def hand_over(context: Context) -> None:
     async with context.sessions() as session:
         query = select(Workload).where(Workload.state == State.QUEUED, Workload.cancel_requested_at.is_(None))
         queued = list((await session.scalars(query.order_by(Workload.queued_at, Workload.id))).unique())
-    for workload in queued:
-        attempt = workload.attempts[-1] if workload.attempts else None
-        if attempt is not None and attempt.outcome == "" and all(job.status != "intent" for job in attempt.jobs):
-            continue
-        try:
-            await _hand_over_one(context, workload.id)
-        except SlurmUnreachable as error:
-            log.warning("slurm does not answer; handing over later", error=str(error))
-            return
+        inventory = await cluster.inventory(session, context.settings)
+    if not inventory:
+        return
+    ready = [workload.id for workload in queued if not _is_handed_over(workload)]
+    await each(context, ready, functools.partial(_hand_over_one, inventory=inventory))
 
 
-async def _hand_over_one(context: Context, workload_id: str) -> None:
+def _is_handed_over(workload: Workload) -> bool:
+    begun = _begun(workload)
+    return begun is not None and all(job.status != "intent" for job in begun.jobs)
+
+
+async def _hand_over_one(context: Context, workload_id: str, *, inventory: tuple[NodeClass, ...]) -> None:
     async with transaction(context.sessions) as session:
         workload = await session.get_one(Workload, workload_id)
         images = await _runnable(session, workload)
         if images is None:
             workload.phase = Phase.PREPARING.value
             return
-        _check_gate(workload)
-        run = await _compiled(session, context, workload, images)
+        if not _gate_is_open(workload):
+            failure = {"cause": "refused", "message": "not approved for exactly this spec hash"}
+            await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
+            return
+        run = await _compiled(session, context, workload, images, inventory)
         if run is None:
             return
         attempt = await _attempt(session, workload, run)
@@ -75,12 +79,10 @@ async def _hand_over_one(context: Context, workload_id: str) -> None:
             return
 
 
-def _check_gate(workload: Workload) -> None:
+def _gate_is_open(workload: Workload) -> bool:
     """The last look: over the threshold, only exactly the approved hash runs."""
-    if workload.needs_approval and (
-        workload.decision != Decision.APPROVED or workload.approved_hash != workload.spec_hash
-    ):
-        raise AssertionError(f"{workload.id} is queued without an approval of its hash {workload.spec_hash}")
+    approved = workload.decision == Decision.APPROVED and workload.approved_hash == workload.spec_hash
+    return approved or not workload.needs_approval
 
 
 async def _runnable(session: AsyncSession, workload: Workload) -> dict[str, RunnableImage] | None:
@@ -100,12 +102,13 @@ async def _runnable(session: AsyncSession, workload: Workload) -> dict[str, Runn
 
 
 async def _compiled(
-    session: AsyncSession, context: Context, workload: Workload, images: dict[str, RunnableImage]
+    session: AsyncSession,
+    context: Context,
+    workload: Workload,
+    images: dict[str, RunnableImage],
+    inventory: tuple[NodeClass, ...],
 ) -> CompiledRun | None:
-    """The compiled run; None when it cannot be (the workload failed with the reason) or the cluster is not known yet."""
-    inventory = await cluster.inventory(session, context.settings)
-    if not inventory:
-        return None
+    """The compiled run; None when it cannot be: the workload has failed then, with the reason."""
     request = await _request(session, context, workload)
     begun = _begun(workload)
     plan = planning.plan_of(begun.plan) if begun is not None else None
@@ -191,30 +194,27 @@ async def _submit(context: Context, workload_id: str, attempt_id: int, job_id: i
         job = next(job for job in attempt.jobs if job.id == job_id)
         before = {job.job_index: job for job in attempt.jobs}
     owner = workload.owner
-    found = await context.slurm.find(user=owner.unix_user or "", account=owner.slurm_account or "", name=job.name)
-    if len(found) > 1:
-        await _mismatch(context, workload_id, job_id, found)
-        return False
     compiled = run.jobs[job.job_index]
-    size = len(compiled.submission.components)
-    if found:
-        await _handed_over(context, workload_id, job_id, component_ids(found[0], size), run, adopted=True)
-        return True
     mark = JobMark(workload.app_id, workload.id, attempt.number, job.job_index, job.nonce)
     needed = [before[index] for index in job.after_jobs]
     waits_for = [one.leader_id for one in needed if one.leader_id is not None and one.state != "COMPLETED"]
     submission = for_hand_over(compiled.submission, mark, predecessors=waits_for)
     try:
-        ids = await context.slurm.submit(submission)
+        found = await context.slurm.find(user=submission.owner, account=owner.slurm_account or "", name=job.name)
+        if len(found) > 1:
+            await _mismatch(context, workload_id, job_id, found)
+            return False
+        size = len(submission.components)
+        ids = component_ids(found[0], size) if found else await context.slurm.submit(submission)
     except SlurmRefused as error:
         await _refused(context, workload_id, job_id, error)
         return False
-    await _handed_over(context, workload_id, job_id, ids, run)
+    await _handed_over(context, workload_id, job_id, ids, run, adopted=bool(found))
     return True
 
 
 async def _handed_over(
-    context: Context, workload_id: str, job_id: int, ids: tuple[int, ...], run: CompiledRun, *, adopted: bool = False
+    context: Context, workload_id: str, job_id: int, ids: tuple[int, ...], run: CompiledRun, *, adopted: bool
 ) -> None:
     async with transaction(context.sessions) as session:
         job = await session.get_one(SlurmJob, job_id)
@@ -233,19 +233,18 @@ async def _refused(context: Context, workload_id: str, job_id: int, error: Slurm
         job = await session.get_one(SlurmJob, job_id)
         workload = await session.get_one(Workload, workload_id)
         job.status, job.reason = "never_submitted", str(error)[:200]
-        handed_over = [one for one in workload.attempts[-1].jobs if one.status == "submitted"]
+        handed_over = any(one.status == "submitted" for one in workload.attempts[-1].jobs)
         for other in workload.attempts[-1].jobs:
             if other.status == "intent":
                 other.status = "never_submitted"
         facts = {"code": error.code, "message": str(error)}
         record(session, DAEMON, Action.JOB_SUBMIT, "workload", workload_id, after=facts, result="refused")
-        if not handed_over:
-            workload.attempts[-1].outcome = "refused"
-            failure = {"cause": "refused", "code": error.code, "message": str(error)}
-            await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
+        failure = {"cause": "refused", **facts}
+        if handed_over:
+            workload.failure, workload.cancel_requested_at = failure, now()
         else:
-            workload.failure = {"cause": "refused", "code": error.code, "message": str(error)}
-            workload.cancel_requested_at = now()
+            workload.attempts[-1].outcome = "refused"
+            await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
 
 
 async def _mismatch(context: Context, workload_id: str, job_id: int, found: tuple[int, ...]) -> None:

@@ -30,7 +30,7 @@ async def copy_logs(context: Context, workload: Workload, attempt: Attempt) -> l
     """Copy all logs; returns what was refused, each with its reason. Raises StoreError; may be repeated."""
     unix_user = workload.owner.unix_user or ""
     rundir = context.rundir(attempt.run_dir, unix_user)
-    out = RunDir(context.settings.storage.runs, OUT_FOLDER, context.uid_of(unix_user))
+    out = context.rundir(str(context.settings.storage.runs / OUT_FOLDER), unix_user)
     refused = []
     wanted = [(rundir, name, name) for name in log_files(rundir, workload)]
     for job in attempt.jobs:

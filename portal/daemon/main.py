@@ -11,8 +11,6 @@ from pathlib import Path
 
 import anyio
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm.exc import StaleDataError
 
 from containers import convert_client
 from containers.convert_client import Converted, Progress
@@ -21,10 +19,10 @@ from containers.registry import RegistryAccess, resolve
 from portal.daemon import commands, handover, images, resolving, saving, snapshot, watch
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
+from portal.daemon.rounds import NOBODY_CAN_GO_ON
 from portal.db.engine import engine_for, sessions
 from portal.settings import Settings, load_settings
-from portal.store.s3 import ObjectStore, StoreError
-from slurm.errors import SlurmError
+from portal.store.s3 import ObjectStore
 from slurm.socketclient import AgentClient
 
 log = structlog.get_logger()
@@ -64,24 +62,36 @@ def build_context(settings: Settings) -> Context:
     )
 
 
-async def control(context: Context) -> None:
-    """One round of what talks to Slurm, in the order of the road."""
+async def act(context: Context) -> None:
+    """Carry out what people asked for, then hand over what is ready."""
     await commands.carry_out(context)
     await handover.hand_over(context)
+
+
+async def look(context: Context) -> None:
+    """Read Slurm once and follow what runs."""
     taken = await snapshot.take(context)
     if taken is not None:
         await watch.look(context, taken)
 
 
+async def control(context: Context) -> None:
+    """One round of what talks to Slurm, in the order of the road."""
+    await act(context)
+    await look(context)
+
+
+async def once(name: str, context: Context, step: Callable[[Context], Awaitable[None]]) -> None:
+    """One round of a loop; a service that is away ends it, and all of it can be repeated."""
+    try:
+        await step(context)
+    except NOBODY_CAN_GO_ON as error:
+        log.warning("round ended early; the next one tries again", loop=name, error=str(error))
+
+
 async def _forever(name: str, context: Context, step: Callable[[Context], Awaitable[None]]) -> None:
-    """Run `step` again and again. What it could not do now it does in the next round: all of it can be repeated."""
     while True:
-        try:
-            await step(context)
-        except StaleDataError:
-            log.info("another writer was first; looking again", loop=name)
-        except (SQLAlchemyError, SlurmError, StoreError, OSError):
-            log.exception("round failed; the next one tries again", loop=name)
+        await once(name, context, step)
         await anyio.sleep(context.settings.daemon.poll_interval_s)
 
 

@@ -29,7 +29,7 @@ def _events(context: Context, workload: Workload, attempt: Attempt, index: int) 
     try:
         rundir = context.rundir(attempt.run_dir, workload.owner.unix_user or "")
         lines, bad, _offset = rundir.read_json_lines(f"events.{index}.jsonl")
-    except (RunDirError, OSError, KeyError) as error:
+    except RunDirError as error:
         log.warning("events not readable", workload=workload.id, attempt=attempt.number, error=str(error))
         return []
     return [*lines, *({} for _ in range(bad))]

@@ -13,6 +13,7 @@ from containers.image import ResolvedImage
 from containers.reference import from_spec
 from portal.compile import resolve as pin
 from portal.daemon.context import Context
+from portal.daemon.rounds import each
 from portal.db.engine import transaction
 from portal.db.models import Image, Workload, now
 from portal.domain.lifecycle import State
@@ -30,8 +31,7 @@ async def resolve_submitted(context: Context) -> None:
     """Look at every submitted workload once."""
     async with context.sessions() as session:
         waiting = list(await session.scalars(select(Workload.id).where(Workload.state == State.SUBMITTED)))
-    for workload_id in waiting:
-        await _resolve_one(context, workload_id)
+    await each(context, waiting, _resolve_one)
 
 
 async def _resolve_one(context: Context, workload_id: str) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.daemon.context import Context
 from portal.daemon.logcopy import copy_logs
+from portal.daemon.rounds import each
 from portal.db.engine import transaction
-from portal.db.models import Attempt, DurationSample, Model, Workload, now
+from portal.db.models import Attempt, DurationSample, LoopTest, Model, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.metrics import summary
-from portal.rundir import RunDir, RunDirError
+from portal.rundir import RunDir
 from portal.services import state
 from portal.services.audit import DAEMON, Action, record
 from portal.spec.graph import components_of
@@ -23,10 +20,7 @@ from portal.spec.load import load_resolved
 from portal.spec.models import AppSpec
 from portal.store import layout
 from portal.store.manifest import Lineage, StoredFile, manifest
-from portal.store.s3 import StoreError
 
-log = structlog.get_logger()
-Key = TypeVar("Key", int, str)
 MODEL_FOLDER = "model"
 MAKES_MODEL = frozenset({"rl", "general"})
 
@@ -37,18 +31,8 @@ async def save_ended(context: Context) -> None:
         ended = select(Attempt.id).where(Attempt.outcome != "", Attempt.logs_saved_at.is_(None)).order_by(Attempt.id)
         attempts = list(await session.scalars(ended))
         saving = list(await session.scalars(select(Workload.id).where(Workload.state == State.SAVING)))
-    for attempt_id in attempts:
-        await _guarded(context, _save_logs, attempt_id)
-    for workload_id in saving:
-        await _guarded(context, _save_results, workload_id)
-
-
-async def _guarded(context: Context, save: Callable[[Context, Key], Awaitable[None]], key: Key) -> None:
-    """One trouble holds up one workload, not the others."""
-    try:
-        await save(context, key)
-    except (StoreError, RunDirError, KeyError, OSError) as error:
-        log.warning("not saved yet", key=key, error=repr(error))
+    await each(context, attempts, _save_logs)
+    await each(context, saving, _save_results)
 
 
 async def _save_logs(context: Context, attempt_id: int) -> None:
@@ -56,11 +40,21 @@ async def _save_logs(context: Context, attempt_id: int) -> None:
         attempt = await session.get_one(Attempt, attempt_id)
         workload = await session.get_one(Workload, attempt.workload_id)
     refused = await copy_logs(context, workload, attempt)
+    await _save_test(context, workload)
     async with transaction(context.sessions) as session:
         attempt = await session.get_one(Attempt, attempt_id)
         attempt.logs_saved_at = now()
         data = {"attempt": attempt.number, "refused": refused}
         state.event(session, workload, "portal", "logs_saved", data=data)
+
+
+async def _save_test(context: Context, run: Workload) -> None:
+    """The judged result of a test run, beside the logs that it was judged by."""
+    async with context.sessions() as session:
+        test = await session.scalar(select(LoopTest).where(LoopTest.run_id == run.id))
+    if test is not None:
+        document = {"status": test.status, "episodes": test.episodes, "results": test.results, "size": test.size}
+        await context.store.put_json("tests", layout.test_result(test.spec_hash, run.id), document)
 
 
 async def _save_results(context: Context, workload_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.daemon.conclude import conclude
 from portal.daemon.context import Context
 from portal.daemon.progress import read_progress
+from portal.daemon.rounds import each
 from portal.db.engine import transaction
 from portal.db.models import Attempt, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
@@ -45,8 +47,7 @@ async def look(context: Context, taken: Snapshot) -> None:
         }
     gone = [job for jobs in watched.values() for job in jobs if not _live(records.get(job.leader_id or 0, ()))]
     ended = await _accounting(context, gone)
-    for attempt_id in watched:
-        await _look_at(context, attempt_id, records, ended)
+    await each(context, watched, functools.partial(_look_at, records=records, ended=ended))
 
 
 def _live(records: Iterable[JobRecord]) -> bool:
@@ -72,6 +73,7 @@ async def _accounting(context: Context, jobs: list[SlurmJob]) -> dict[int, list[
 async def _look_at(
     context: Context,
     attempt_id: int,
+    *,
     records: Mapping[int, list[JobRecord]],
     ended: Mapping[int, list[AccountingRow]],
 ) -> None:

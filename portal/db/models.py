@@ -267,6 +267,7 @@ class Image(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     converted_at: Mapped[datetime | None] = mapped_column()
     used_at: Mapped[datetime | None] = mapped_column()
+    retry_at: Mapped[datetime | None] = mapped_column()
 
 
 class Model(Base):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from containers.convert_client import Converted, Progress
 from containers.errors import ContainersError, ConversionFailed
 from containers.image import ImageConfig, ResolvedImage
 from containers.reference import Reference
-from portal.daemon import commands, handover, images, resolving, saving, snapshot, watch
+from portal.daemon import images, resolving, saving
 from portal.daemon.context import Context
+from portal.daemon.main import act, look, once
+from portal.daemon.rounds import NOBODY_CAN_GO_ON
 from portal.db.engine import Sessions, transaction
 from portal.db.models import Attempt, Audit, Event, Model, User, Workload
 from portal.services import accounts, approvals, queue, tests, workloads
@@ -95,16 +98,20 @@ class World:
         return self.slurm.cluster
 
     async def round(self, seconds: float = 5.0) -> None:
-        """One round of every loop, then the clock."""
-        await commands.carry_out(self.context)
-        await resolving.resolve_submitted(self.context)
-        await images.convert_wanted(self.context)
-        await handover.hand_over(self.context)
-        self.cluster.advance(seconds)
-        taken = await snapshot.take(self.context)
-        if taken is not None:
-            await watch.look(self.context, taken)
-        await saving.save_ended(self.context)
+        """One round of every loop, the clock between handing over and looking; an outage ends a loop's round."""
+        await once("resolving", self.context, resolving.resolve_submitted)
+        await once("images", self.context, images.convert_wanted)
+        await once("control", self.context, self._control(seconds))
+        await once("saving", self.context, saving.save_ended)
+
+    def _control(self, seconds: float) -> Callable[[Context], Awaitable[None]]:
+        async def control(context: Context) -> None:
+            with suppress(*NOBODY_CAN_GO_ON):
+                await act(context)
+            self.cluster.advance(seconds)
+            await look(context)
+
+        return control
 
     async def submit(self, spec: dict[str, Any], who: str = "kim", **wishes: Any) -> str:
         """Hand a spec in; the workload's id."""
