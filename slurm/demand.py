@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from slurm.antichain import heaviest_antichain
 from slurm.bins import NOTHING, Demand
 from slurm.expect import Expectation, likely_order, scenarios
@@ -35,7 +37,9 @@ class Packer:
         self.linked = mask_of(i for i, mask in enumerate(order.together) if mask != 1 << i)
         self.likely = order.later if expectation.known else likely_order(order, expectation)
         self._guesses = tuple(self.likely[i] & ~order.later[i] for i in range(len(self.kinds)))
+        self._meeting = (_meeting(order.later), _meeting(self.likely))
         self._heaviest: dict[tuple[int, int, bool], int] = {}
+        self._sums: dict[int, tuple[int, int, int, int, int]] = {}
         self._feasible: dict[tuple[Kind, Shape], bool] = {}
 
     def gpus(self, i: int) -> float:
@@ -58,15 +62,27 @@ class Packer:
         """Whether two of the steps are in likely order only."""
         return any(self._guesses[i] & steps for i in members(steps))
 
-    def heaviest(self, resource: int, steps: int, *, likely: bool) -> int:
-        """The most of one resource (by its place in a demand) that steps of a set can want at the same time."""
-        key = (resource, steps, likely)
-        if key not in self._heaviest:
-            column, later = self._columns[resource], self.likely if likely else self.order.later
-            self._heaviest[key] = heaviest_antichain(steps, column, later)
-        return self._heaviest[key]
+    def heaviest(self, resource: int, steps: int, *, likely: bool, newest: int = -1) -> int:
+        """The most of one resource (by its place in a demand) that steps of a set can want at the same time.
 
-    def shape(self, kind: Kind, steps: int, *, likely: bool) -> Shape:
+        Where the answer without step `newest` is known, only those that can meet `newest` are looked at.
+        """
+        key = (resource, steps, likely)
+        known = self._heaviest.get(key)
+        if known is not None:
+            return known
+        column, later = self._columns[resource], self.likely if likely else self.order.later
+        without = self._heaviest.get((resource, steps & ~(1 << newest), likely)) if newest >= 0 else None
+        if without is None:
+            answer = heaviest_antichain(steps, column, later)
+        else:
+            meeting = steps & self._meeting[likely][newest]
+            beside = self.heaviest(resource, meeting, likely=likely) if meeting else 0
+            answer = max(without, column[newest] + beside)
+        self._heaviest[key] = answer
+        return answer
+
+    def shape(self, kind: Kind, steps: int, *, likely: bool, newest: int = -1) -> Shape:
         """The least that lets every step of a set start when it may: per resource the heaviest set that can meet.
 
         With `likely`, steps that probably never meet count as if they never did, where that saves GPU time. Steps
@@ -74,17 +90,42 @@ class Packer:
         keep another waiting for ever.
         """
         likely = likely and kind.uses_gpu and not steps & self.linked
-        nodes = max(self.graph.steps[i].nodes for i in members(steps))
-        return Shape(*(self.heaviest(k, steps, likely=likely) for k in range(len(NOTHING))), nodes)
+        heaviest = (self.heaviest(k, steps, likely=likely, newest=newest) for k in range(len(NOTHING)))
+        return Shape(*heaviest, self._together(steps, newest)[-1])
 
-    def bound(self, kind: Kind, steps: int, *, likely: bool) -> Shape:
+    def bound(self, kind: Kind, steps: int, *, likely: bool, newest: int = -1) -> Shape:
         """Like `shape`, but exact for GPUs only: the other resources are added up where that fits a node anyhow."""
-        numbers = list(members(steps))
-        nodes = max(self.graph.steps[i].nodes for i in numbers)
-        likely = likely and kind.uses_gpu and not steps & self.linked
-        gpus, shards = (self.heaviest(k, steps, likely=likely) if kind.uses_gpu else 0 for k in (0, 1))
-        cpus, memory = (sum(self._columns[k][i] for i in numbers) for k in (2, 3))
+        *_, cpus, memory, nodes = self._together(steps, newest)
+        if not kind.uses_gpu:
+            shape = Shape(0, 0, cpus, memory, nodes)
+            return shape if self.fits(kind, shape) else self.shape(kind, steps, likely=False, newest=newest)
+        ordered = likely and not steps & self.linked
+        gpus = self.heaviest(0, steps, likely=ordered, newest=newest)
+        shards = self.heaviest(1, steps, likely=ordered, newest=newest) if kind.shares else 0
         shape = Shape(gpus, shards, cpus, memory, nodes)
-        if not kind.uses_gpu or (not self.fits(kind, shape) and self.fits(kind, Shape(gpus, shards, 1, 1, nodes))):
-            return self.shape(kind, steps, likely=likely)
-        return shape
+        if self.fits(kind, shape) or not self.fits(kind, Shape(gpus, shards, 1, 1, nodes)):
+            return shape
+        return self.shape(kind, steps, likely=likely, newest=newest)
+
+    def _together(self, steps: int, newest: int) -> tuple[int, int, int, int, int]:
+        """All that some steps ask for added up, and the most nodes that one of them asks for."""
+        known = self._sums.get(steps)
+        if known is None:
+            rest = self._sums.get(steps & ~(1 << newest)) if newest >= 0 else None
+            numbers = [newest] if rest else members(steps)
+            known = rest or (0, 0, 0, 0, 1)
+            for i in numbers:
+                sums = zip(known, self.demands[i], strict=False)
+                known = (*(a + b for a, b in sums), max(known[-1], self.graph.steps[i].nodes))  # type: ignore[assignment]
+            self._sums[steps] = known
+        return known
+
+
+def _meeting(later: Sequence[int]) -> tuple[int, ...]:
+    """For every step the others that it may run beside."""
+    everything = (1 << len(later)) - 1
+    earlier = [0] * len(later)
+    for i, mask in enumerate(later):
+        for j in members(mask):
+            earlier[j] |= 1 << i
+    return tuple(everything & ~(mask | earlier[i] | 1 << i) for i, mask in enumerate(later))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from slurm.graph import Step
 from slurm.inventory import NodeClass
@@ -12,8 +13,7 @@ MAX_GROUPS = 128
 """Most components of one hetjob (MAX_HET_JOB_COMPS). Source: measured on Slurm 26.05: 128 accepted, 129 not."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """Steps of one kind may share a group: `label` of their GPU, shares or whole GPUs, and where the group may run.
 
     `anywhere` marks steps without GPU that only a node with GPUs can hold.
@@ -29,8 +29,7 @@ class Kind:
         return self.label is not None
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """What a group asks for, per node, on `nodes` nodes at once."""
 
     gpus: int

@@ -208,7 +208,7 @@ class Filling:
     def _grown(self, one: Bin, i: int, start: float) -> Shape:
         """What the bin must ask for with one more step."""
         if not one.timed:
-            return self.packer.bound(one.kind, one.steps | 1 << i, likely=self.likely)
+            return self.packer.bound(one.kind, one.steps | 1 << i, likely=self.likely, newest=i)
         need = plus(one.peak(start, start + self.durations[i]), self.packer.demands[i])
         old = one.shape
         return Shape(

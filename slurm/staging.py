@@ -95,7 +95,10 @@ class Stages:
                 if job_of[p] != job_of[i]:
                     self.before[job_of[i]] |= 1 << job_of[p]
                     self.after[job_of[p]] |= 1 << job_of[i]
-        self._look()
+        self.ends: dict[int, list[float]] = {}
+        self.tails: dict[int, list[float]] = {}
+        self.reach: dict[int, int] = {}
+        self._look(mask_of(self.jobs))
         self._unlimited = [
             max(self.ends[n][k] - self.jobs[n].lengths[k] + self.tails[n][k] for n in self.jobs) for k in self._scenarios
         ]
@@ -117,23 +120,29 @@ class Stages:
             self.after[n] = self.after[n] & ~(1 << b) | 1 << a
         for n in members(self.after[a]):
             self.before[n] = self.before[n] & ~(1 << b) | 1 << a
-        self._look()
+        self._look(1 << a)
 
-    def _look(self) -> None:
-        """Work out when jobs end, how long is to go from their starts, and which jobs can only come later."""
+    def _look(self, changed: int) -> None:
+        """Work out when jobs end, how long is to go from their starts, and which jobs can only come later.
+
+        Only what depends on the jobs of the bit mask `changed` is worked out anew.
+        """
         order = self._topological()
-        self.ends: dict[int, list[float]] = {}
-        self.tails: dict[int, list[float]] = {}
-        self.reach: dict[int, int] = {}
+        dirty = changed
         for n in order:
-            starts = self._latest(self.ends, self.before[n])
-            self.ends[n] = [start + length for start, length in zip(starts, self.jobs[n].lengths, strict=True)]
+            if dirty >> n & 1:
+                starts = self._latest(self.ends, self.before[n])
+                self.ends[n] = [start + length for start, length in zip(starts, self.jobs[n].lengths, strict=True)]
+                dirty |= self.after[n]
+        dirty = changed
         for n in reversed(order):
-            rest = self._latest(self.tails, self.after[n])
-            self.tails[n] = [tail + length for tail, length in zip(rest, self.jobs[n].lengths, strict=True)]
-            self.reach[n] = self.after[n]
-            for s in members(self.after[n]):
-                self.reach[n] |= self.reach[s]
+            if dirty >> n & 1:
+                rest = self._latest(self.tails, self.after[n])
+                self.tails[n] = [tail + length for tail, length in zip(rest, self.jobs[n].lengths, strict=True)]
+                self.reach[n] = self.after[n]
+                for s in members(self.after[n]):
+                    self.reach[n] |= self.reach[s]
+                dirty |= self.before[n]
 
     def _latest(self, times: dict[int, list[float]], jobs: int) -> list[float]:
         """The latest of some jobs' times in every scenario, 0 where there are no jobs."""
@@ -198,7 +207,7 @@ def _inseparable(packer: Packer) -> list[int]:
 def join_stages(stages: Stages) -> Iterator[list[Sketch]]:
     """Plans with ever fewer jobs, each made from the one before by the join that costs least."""
     yield list(stages.jobs.values())
-    seen = _neighbours(stages)
+    seen = _neighbours(stages, mask_of(stages.jobs))
     heap = [(stages.least_price(a, b), False, a, b) for a, b in seen]
     heapq.heapify(heap)
     while heap:
@@ -213,22 +222,31 @@ def join_stages(stages: Stages) -> Iterator[list[Sketch]]:
         stages.join(a, b)
         yield list(stages.jobs.values())
         seen = {pair for pair in seen if a not in pair and b not in pair}
-        for x, y in _neighbours(stages) - seen:
+        for x, y in _neighbours(stages, 1 << a) - seen:
             seen.add((x, y))
             heapq.heappush(heap, (stages.least_price(x, y), False, x, y))
 
 
-def _neighbours(stages: Stages) -> set[tuple[int, int]]:
-    """Pairs worth joining: one waits directly for the other, or both wait for the same jobs and are alike in what waits for them."""
-    pairs = {(min(a, b), max(a, b)) for a in stages.jobs for b in members(stages.after[a])}
+def _neighbours(stages: Stages, jobs: int) -> set[tuple[int, int]]:
+    """Pairs worth joining in which one is of `jobs`, or was changed by a join into it.
+
+    One waits directly for the other, or both wait for (or are waited for by) the same jobs and are much alike on their
+    other side.
+    """
+    pairs = {(min(a, b), max(a, b)) for a in members(jobs) for b in members(stages.after[a] | stages.before[a])}
+    touched = jobs
+    for a in members(jobs):
+        touched |= stages.before[a] | stages.after[a]
     for side, other in ((stages.before, stages.after), (stages.after, stages.before)):
-        alike: dict[int, list[int]] = {}
-        for n in stages.jobs:
-            alike.setdefault(side[n], []).append(n)
-        for jobs in alike.values():
-            jobs.sort(key=lambda n: (other[n], stages.tails[n][0], n))
+        keys = {side[n] for n in members(touched)}
+        alike: dict[int, list[int]] = {key: [] for key in keys}
+        for n, key in side.items():
+            if key in keys:
+                alike[key].append(n)
+        for siblings in alike.values():
+            siblings.sort(key=lambda n: (other[n], stages.tails[n][0], n))
             for reach in range(1, SIBLINGS + 1):
-                pairs.update((min(a, b), max(a, b)) for a, b in zip(jobs, jobs[reach:], strict=False))
+                pairs.update((min(a, b), max(a, b)) for a, b in zip(siblings, siblings[reach:], strict=False))
     return pairs
 
 
