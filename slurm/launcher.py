@@ -28,7 +28,8 @@ from slurm.launcher_container import (
 )
 from slurm.launcher_payload import Payload, decode, say
 from slurm.launcher_proc import all_processes, gpu_use, listening_inodes, oom_kills, tree_of
-from slurm.runner_paths import Job, Step, config_dir, launcher_events_file, out_dir, try_dir
+from slurm.launcher_results import share_with_group
+from slurm.runner_paths import Job, Step, config_dir, launcher_events_file, model_dir, out_dir, try_dir
 
 POLL_S = 0.25
 STOP_POLL_S = 0.5
@@ -111,6 +112,10 @@ class Launcher:
         kills = oom_kills()
         payload = Payload(self._start(mounts, scratch, port), self.step, ready_file, port if self._watches() else None)
         self._watch(payload)
+        for refused in share_with_group(
+            [out_dir(self.job, self.iteration, self.step["id"]), model_dir(self.job, self.iteration)]
+        ):
+            say("the portal cannot read %s" % refused)
         return self._ended(payload, oom_kills() > kills)
 
     def _watches(self) -> bool:

@@ -22,6 +22,7 @@ LAUNCHER_MODULES = (
     "launcher_proc.py",
     "launcher_container.py",
     "launcher_payload.py",
+    "launcher_results.py",
     "launcher.py",
 )
 _PACKAGE = "slurm."
