@@ -23,7 +23,7 @@ PATIENCE_S = 90.0
 POLL_S = 0.25
 QOS = ("one-high", "one-normal", "one-low", "one-test", LIMITED_QOS)
 CONFIG = """
-socket = "/shared/{folder}/{road}/agent.sock"
+socket = "/shared/{folder}/agent.sock"
 allowed_peers = ["root"]
 users_group = "one-users"
 partitions = ["a100", "v100"]
@@ -33,7 +33,7 @@ operator = "one-operator"
 rest_socket = "{rest_socket}"
 jwt_key = "$CREDENTIALS_DIRECTORY/jwt_hs256.key"
 road = "{road}"
-ledger = "/shared/{folder}/{road}/ledger.jsonl"
+ledger = "/shared/{folder}/ledger.jsonl"
 """
 
 
@@ -85,21 +85,48 @@ def limited_qos() -> Iterator[None]:
 
 
 @contextmanager
-def running_agent(road: str, rest_socket: str = "/run/slurmrestd/slurmrestd.sock") -> Iterator[LabStage]:
-    """The checkout's agent as a transient unit; gone at the end."""
-    unit, folder = f"one-contract-{road}", SHARED / FOLDER / road
+def deaf_slurmrestd() -> Iterator[str]:
+    """A slurmrestd of ours whose controller and database are ports where nobody listens; its socket."""
+    unit, folder = "one-contract-deaf", f"/shared/{FOLDER}/deaf"
+    conf = on("svc", "cat", "/etc/slurm/slurm.conf").splitlines()
+    kept = [line for line in conf if not line.startswith(("SlurmctldPort", "AccountingStoragePort"))]
+    shutil.rmtree(SHARED / FOLDER / "deaf", ignore_errors=True)
+    on("svc", "install", "-d", "-o", "slurmrestd", folder)
+    (SHARED / FOLDER / "deaf/slurm.conf").write_text(
+        "\n".join([*kept, "SlurmctldPort=9", "AccountingStoragePort=9", ""])
+    )
+    for name in ("cgroup.conf", "gres.conf"):
+        on("svc", "cp", f"/etc/slurm/{name}", folder)
+    command = ("/usr/sbin/slurmrestd", "-f", f"{folder}/slurm.conf", "-a", "rest_auth/jwt", f"unix:{folder}/rest.sock")
+    options = ("--collect", "-p", "User=slurmrestd", "-p", "Environment=SLURM_JWT=daemon")
+    on("svc", "systemctl", "stop", unit, check=False)
+    on("svc", "systemd-run", f"--unit={unit}", *options, *command)
+    try:
+        yield f"{folder}/rest.sock"
+    finally:
+        on("svc", "systemctl", "stop", unit, check=False)
+
+
+@contextmanager
+def running_agent(name: str, rest_socket: str = "/run/slurmrestd/slurmrestd.sock") -> Iterator[LabStage]:
+    """The checkout's agent as a transient unit, gone at the end; its road is the first word of its name."""
+    unit, folder = f"one-contract-{name}", SHARED / FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
-    on("svc", "install", "-d", "-o", "one-agent", "-m", "0755", f"/shared/{FOLDER}/{road}")
-    config = SHARED / FOLDER / f"{road}.toml"
+    on("svc", "install", "-d", "-o", "one-agent", "-m", "0755", f"/shared/{FOLDER}/{name}")
+    config = SHARED / FOLDER / f"{name}.toml"
     names = ", ".join(f'"{qos}"' for qos in QOS)
-    config.write_text(CONFIG.format(folder=FOLDER, road=road, account=ACCOUNT, qos=names, rest_socket=rest_socket))
+    config.write_text(
+        CONFIG.format(
+            folder=f"{FOLDER}/{name}", road=name.partition("-")[0], account=ACCOUNT, qos=names, rest_socket=rest_socket
+        )
+    )
     config.chmod(0o644)
     properties = (
         "Type=notify",
         "User=one-agent",
         "SupplementaryGroups=slurmrestd",
         f"LoadCredential=jwt_hs256.key:{KEY}",
-        f"Environment=ONE_AGENT_CONFIG=/shared/{FOLDER}/{road}.toml",
+        f"Environment=ONE_AGENT_CONFIG=/shared/{FOLDER}/{name}.toml",
         f"Environment=PYTHONPATH=/shared/{FOLDER}",
     )
     options = [word for value in properties for word in ("-p", value)]

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.lab.agent_harness import LabStage, lay_out, limited_qos, on, running_agent
+from slurm.errors import SlurmUnreachable
+from slurm.rest import REST_VERSIONS
+from tests.lab.agent_harness import (
+    FOLDER,
+    PYTHON,
+    SHARED,
+    LabStage,
+    deaf_slurmrestd,
+    lay_out,
+    limited_qos,
+    on,
+    running_agent,
+)
 from tests.slurm.client.contract import (
     BASE_NICE,
     LONG,
+    OBEDIENT,
     OWNER,
     ClientContract,
     component,
+    ended,
     fresh_name,
     live,
     pair,
     submission,
 )
+from tests.slurm.client.replay import RECORDINGS
 
 pytestmark = pytest.mark.lab
+ONE_ROAD = pytest.mark.parametrize("stage", ["rest"], indirect=True)
+"""For what has nothing to do with the reading road."""
 
 
 @pytest.fixture(scope="module", params=["native", "rest"])
@@ -64,3 +83,48 @@ async def test_a_component_cancelled_outside_while_waiting_is_swept(stage: LabSt
         return not live(await stage.client.snapshot(), name)
 
     await stage.until(swept, "the headless leader is swept")
+
+
+@ONE_ROAD
+async def test_the_runner_alone_is_signalled_before_the_time_limit(stage: LabStage) -> None:
+    """120 s before the limit, up to a minute early: the batch script gets TERM and ends by itself."""
+    ids = await stage.client.submit(submission(stage, OBEDIENT, component(fresh_name(), time_limit_min=3)))
+    (row,) = await ended(stage, ids)
+    assert (row.state, row.exit_code) == ("FAILED", 9)
+
+
+async def test_a_component_on_two_nodes(stage: LabStage) -> None:
+    name = fresh_name()
+    script = "#!/bin/sh\necho $SLURM_HET_SIZE $SLURM_JOB_NUM_NODES $SLURM_CPUS_ON_NODE $SLURM_MEM_PER_NODE\n"
+    two = component(name, nodes=2, cpus=2, memory_mib=300), component(name, "v100", "shard:2")
+    ids = await stage.client.submit(submission(stage, script, *two))
+    rows = await ended(stage, ids)
+    assert [row.nodes for row in rows] == [("gpu1", "gpu2"), ("gpu3",)]
+    assert (rows[0].alloc_tres["gres/gpu:a100"], rows[0].alloc_tres["cpu"], rows[0].alloc_tres["mem"]) == (2, 4, 600)
+    assert rows[1].alloc_tres["gres/shard"] == 2
+    assert (SHARED / FOLDER / "out" / f"{name}.log").read_text() == "2 2 2 300\n"
+
+
+@ONE_ROAD
+async def test_a_dead_controller_is_unreachable_not_failed(stage: LabStage) -> None:
+    with deaf_slurmrestd() as rest_socket, running_agent("rest-deaf", rest_socket) as deaf:
+        for call in (
+            deaf.client.version(),
+            deaf.client.snapshot(),
+            deaf.client.accounting([1]),
+            deaf.client.check_association(OWNER, "lab"),
+            deaf.client.submit(submission(stage, LONG, component(fresh_name()))),
+        ):
+            with pytest.raises(SlurmUnreachable):
+                await call
+
+
+@ONE_ROAD
+def test_recordings_can_be_made_again(stage: LabStage) -> None:
+    """The recorder still works, and today's Slurm gives the same situations."""
+    shutil.copy(RECORDINGS.parent / "record.py", SHARED / FOLDER / "record.py")
+    folder = Path("/shared") / FOLDER
+    on("svc", "env", f"PYTHONPATH={folder}", PYTHON, f"{folder}/record.py", f"{folder}/recordings", timeout_s=240)
+    for version in REST_VERSIONS:
+        made = {path.stem for path in (SHARED / FOLDER / "recordings" / version).iterdir()}
+        assert made == {path.stem for path in (RECORDINGS / version).iterdir()}

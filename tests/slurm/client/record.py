@@ -31,7 +31,7 @@ SOCKET = Path("/run/slurmrestd/slurmrestd.sock")
 KEY = Path("/etc/one/credentials/jwt_hs256.key")
 OPERATOR, OWNER, ACCOUNT = "one-operator", "kim", "lab"
 PATIENCE_S = 60
-LONG = "#!/bin/sh\nexec sleep 600\n"
+DEAF = '#!/bin/sh\ntrap "" TERM\nexec sleep 600\n'
 RELEASING = '#!/bin/bash\nsrun --het-group=0 --mem=64 true\nscancel "$SLURM_JOB_ID+1"\nexit 0\n'
 
 
@@ -152,9 +152,9 @@ def _record_hetjob(version: str, calls: SlurmRest, recorder: Recorder, shot: Cal
 def _record_refusals(version: str, calls: SlurmRest, shot: Callable[..., Any]) -> None:
     name = f"one-record-{version}-{int(time.time())}-b"
     one = component(name, "a100", "gpu:A100:1")
-    shot("submit-qos-refused", lambda: calls.submit(job(LONG, replace(one, qos="one-high"))))
-    shot("submit-too-large", lambda: calls.submit(job(LONG, replace(one, gres="gpu:A100:9"))))
-    leader = calls.submit(job(LONG, one))
+    shot("submit-qos-refused", lambda: calls.submit(job(DEAF, replace(one, qos="one-high"))))
+    shot("submit-too-large", lambda: calls.submit(job(DEAF, replace(one, gres="gpu:A100:9"))))
+    leader = calls.submit(job(DEAF, one))
     until(lambda: calls.components(leader)[0].state == "RUNNING", "a plain job runs")
     shot("job-running", lambda: calls.components(leader))
     shot("update-qos-running", lambda: calls.update(leader, {"qos": "one-low"}))
