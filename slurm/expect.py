@@ -22,7 +22,7 @@ SCENARIO_SIGMA = 1.5
 """How many ways durations might turn out are looked at, and how far they spread (of the logarithm)."""
 
 CONFIDENCE = NormalDist().inv_cdf(0.75)
-"""Without history a step is expected to end before another starts when that holds with this probability (in standard deviations)."""
+"""Without history a step is expected to end before another starts when that has this probability (in standard deviations)."""
 
 
 @dataclass(frozen=True)

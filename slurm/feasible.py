@@ -6,13 +6,37 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from slurm.errors import PlanProblem
 from slurm.graph import Step, StepGraph
-from slurm.hosting import Hosts, Kind, shape_of
+from slurm.hosting import MAX_GROUPS, Hosts, Kind, Shape, shape_of
 from slurm.inventory import NodeClass
 
 
 def impossible_steps(graph: StepGraph, hosts: Hosts) -> list[PlanProblem]:
     """One problem for every step and resource that the inventory lacks; empty when every step has a node."""
     return [problem for step in graph.steps for problem in _problems(step, hosts)]
+
+
+def no_room_at_once(
+    graph: StepGraph, hosts: Hosts, steps: Sequence[int], groups: Sequence[tuple[Kind, Shape]]
+) -> PlanProblem:
+    """Why the groups of one job cannot all have nodes of their own at once; `steps` are the job's."""
+    names = ", ".join(graph.steps[i].id for i in steps)
+    kinds = sorted({kind for kind, _ in groups}, key=str)
+    short = [kind for kind in kinds if hosts.assign([group for group in groups if group[0] == kind]) is None]
+    concerned = [group for group in groups if group[0] in short] or list(groups)
+    needed = sum(shape.nodes for _, shape in concerned)
+    pools = {one.pool: one.count for kind in short or kinds for one in hosts.classes(kind)}
+    label = ", ".join(kind.label or "CPU" for kind in short) or "all"
+    if len(groups) > MAX_GROUPS:
+        needed, pools, label = len(groups), {"limit": MAX_GROUPS}, "hetjob"
+    there = sum(pools.values())
+    return PlanProblem(
+        step=graph.steps[steps[0]].id,
+        resource="nodes",
+        asked=str(needed),
+        largest=str(there),
+        message_en=f"{names}: in one job need {needed} nodes at once ({label}); there are {there} that could host them",
+        message_ko=f"{names}: 한 작업에서 노드 {needed}대가 동시에 필요합니다 ({label}). 쓸 수 있는 노드는 {there}대입니다",
+    )
 
 
 def _problems(step: Step, hosts: Hosts) -> Iterator[PlanProblem]:
@@ -32,33 +56,32 @@ def _problems(step: Step, hosts: Hosts) -> Iterator[PlanProblem]:
             message_ko=f"{step.id}: GPU 유형 {step.gpu_type}이(가) 있는 노드가 없습니다 (있는 유형: {known})",
         )
         return
-    largest = _largest(classes)
-    exceeded = [(name, str(asked), unit) for name, asked, most, unit in _resources(step, classes) if asked > most]
+    exceeded = [(name, asked + unit) for name, asked, most, unit in _resources(step, classes) if int(asked) > most]
     # Nothing is too large by itself: no single node has all of it together, or too few nodes have.
-    for name, asked, unit in exceeded or [_combined(step, hosts, kind)]:
-        yield _problem(step, name, asked + unit, largest)
+    for name, asked in exceeded or [_combined(step, hosts, kind)]:
+        yield _problem(step, name, asked, _largest(classes, name))
 
 
-def _resources(step: Step, classes: Sequence[NodeClass]) -> Iterator[tuple[str, int, int, str]]:
+def _resources(step: Step, classes: Sequence[NodeClass]) -> Iterator[tuple[str, str, int, str]]:
     """Resource, asked, most that one node has, unit."""
 
     def most(size: Callable[[NodeClass], int]) -> int:
         return max((size(one) for one in classes), default=0)
 
     if step.gpus:
-        yield "gpus", step.gpus, most(lambda one: one.gpus), f" x {step.gpu_type}"
+        yield "gpus", str(step.gpus), most(lambda one: one.gpus), f" x {step.gpu_type}"
     if step.shards:
-        yield "gpu_shards", step.shards, most(lambda one: one.shards_per_gpu), f" shares of one {step.gpu_type}"
-    yield "cpus", step.cpus, most(lambda one: one.cpus), " CPUs"
-    yield "memory", step.memory_mib, most(lambda one: one.memory_mib), "MB"
+        yield "gpu_shards", str(step.shards), most(lambda one: one.shards_per_gpu), f" shares of one {step.gpu_type}"
+    yield "cpus", str(step.cpus), most(lambda one: one.cpus), " CPUs"
+    yield "memory", str(step.memory_mib), most(lambda one: one.memory_mib), "MB"
 
 
-def _combined(step: Step, hosts: Hosts, kind: Kind) -> tuple[str, str, str]:
-    alone = shape_of(step)
-    if step.nodes > 1 and hosts.fits(kind, type(alone)(alone.gpus, alone.shards, alone.cpus, alone.memory_mib, 1)):
-        return "nodes", str(step.nodes), " nodes of this size"
+def _combined(step: Step, hosts: Hosts, kind: Kind) -> tuple[str, str]:
     gpus = f"{step.gpu_type} x {step.gpus}, " if step.gpus else ""
-    return "size", f"{gpus}{step.cpus} CPUs, {_gigabytes(step.memory_mib)}", ""
+    size = f"{gpus}{step.cpus} CPU, {_gigabytes(step.memory_mib)}"
+    if step.nodes > 1 and hosts.fits(kind, shape_of(step)._replace(nodes=1)):
+        return "nodes", f"{step.nodes} x ({size})"
+    return "size", size
 
 
 def _problem(step: Step, resource: str, asked: str, largest: str) -> PlanProblem:
@@ -72,15 +95,20 @@ def _problem(step: Step, resource: str, asked: str, largest: str) -> PlanProblem
     )
 
 
-def _largest(classes: Iterable[NodeClass]) -> str:
-    """The largest node in words: most GPUs, then most memory ("A100 x 8, 195GB")."""
-    ordered = sorted(classes, key=lambda one: (one.gpus, one.memory_mib, one.cpus))
+def _largest(classes: Iterable[NodeClass], resource: str) -> str:
+    """The largest node in words: most GPUs, then most memory ("A100 x 8, 195GB"); with CPUs and count where they matter."""
+    first = (lambda one: one.cpus) if resource == "cpus" else (lambda one: one.gpus)
+    ordered = sorted(classes, key=lambda one: (first(one), one.memory_mib, one.cpus))
     if not ordered:
         return "-"
     one = ordered[-1]
-    gpus = f"{one.label} x {one.gpus}, " if one.gpus else ""
-    return f"{gpus}{_gigabytes(one.memory_mib)}, {one.cpus} CPU x {one.count}"
+    parts = [f"{one.label} x {one.gpus}"] if one.gpus else []
+    parts += [f"{one.cpus} CPU"] if resource in ("cpus", "size", "nodes") else []
+    parts += [_gigabytes(one.memory_mib)]
+    parts += [f"{one.shards_per_gpu} shares a GPU"] if resource == "gpu_shards" else []
+    text = ", ".join(parts)
+    return f"{one.count} x ({text})" if resource == "nodes" else text
 
 
 def _gigabytes(mib: int) -> str:
-    return f"{mib // 1024}GB"
+    return f"{mib // 1024}GB" if mib >= 1024 else f"{mib}MB"

@@ -53,6 +53,8 @@ class StepGraph:
 
 def _step_problems(steps: Iterable[Step]) -> Iterator[str]:
     counts = Counter(step.id for step in steps)
+    if not counts:
+        yield "there are no steps"
     yield from (f"step {name!r} occurs {count} times" for name, count in counts.items() if count > 1)
     for step in steps:
         if min(step.cpus, step.memory_mib, step.nodes) < 1 or min(step.gpus, step.shards) < 0:

@@ -47,6 +47,7 @@ class Hosts:
             one if one.pool else replace(one, pool=f"class-{number}") for number, one in enumerate(inventory)
         )
         self._classes: dict[Kind, tuple[NodeClass, ...]] = {}
+        self._preferences: dict[tuple[Kind, Shape], list[NodeClass]] = {}
 
     def kind_of(self, step: Step) -> Kind:
         """The kind of a step; CPU steps go to nodes without GPU where one can hold them."""
@@ -104,6 +105,11 @@ class Hosts:
         return [next(chosen[number, pool] for pool in held if number in held[pool]) for number in range(len(groups))]
 
     def _options(self, kind: Kind, shape: Shape) -> list[NodeClass]:
+        if (kind, shape) not in self._preferences:
+            self._preferences[kind, shape] = self._preferred(kind, shape)
+        return self._preferences[kind, shape]
+
+    def _preferred(self, kind: Kind, shape: Shape) -> list[NodeClass]:
         places = sorted(
             self.places(kind, shape), key=lambda place: (place[0].gpus > 0, -sum(one.count for one in place))
         )

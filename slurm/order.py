@@ -17,8 +17,8 @@ class Order:
     `later[i]`: steps that start only after step i has ended, whatever the durations; `earlier[i]` the reverse. Two steps
     in neither relation may run at the same time. `waits_end[i]` and `waits_start[i]`: whose end and whose start step i
     waits for directly. `clients[i]`: the steps whose ends a service waits for (empty for all others). `together[i]`: the
-    steps joined to i by "started" edges, directly or not, with i itself. `events`: starts (False) and ends (True) in a possible order;
-    `places[i]`: where those of step i are in it.
+    steps joined to i by "started" edges, directly or not, with i itself. `events`: starts (False) and ends (True) in a possible
+    order; `places[i]`: where those of step i are in it.
     """
 
     later: tuple[int, ...]

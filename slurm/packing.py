@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from slurm.bins import Bin, plus
 from slurm.demand import TIE, Packer
@@ -75,9 +75,7 @@ class Filling:
     def sketch(self) -> list[tuple[int, float, float]]:
         """A first packing of the steps with GPU, quickly: (steps, GPUs, expected last end) of every group."""
         self._fill()
-        return [
-            (one.steps, self._weight(one.kind, one.shape), one.last) for bins in self.bins.values() for one in bins
-        ]
+        return [(one.steps, self._weight(one.kind, one.shape), one.last) for bins in self.bins.values() for one in bins]
 
     def _fill(self) -> list[int]:
         numbers = sorted(members(self.placed), key=lambda i: (-self.windows.ends[i], -self.packer.demands[i][0], i))
@@ -98,6 +96,8 @@ class Filling:
             if cost >= before * (1 - TIE):
                 break
         starts = self._fill_without_gpu()
+        while not self.hosted() and self._squeeze():
+            pass
         bundles = tuple(
             Bundle(one.kind, one.steps, self._final_shape(one), one.last) for bins in self.bins.values() for one in bins
         )
@@ -248,6 +248,32 @@ class Filling:
             return INFINITE
         risk = RISK if self.likely and not one.timed and one.kind.uses_gpu and self.packer.relies(steps) else 0.0
         return self._weight(one.kind, shape) * last * (1 + risk) + TIE
+
+    def _groups(self, kind: Kind) -> list[tuple[Kind, Shape]]:
+        return [(kind, one.shape) for one in self.bins[kind]]
+
+    def hosted(self) -> bool:
+        """Whether every group can have nodes of its own."""
+        return self.packer.hosts.assign([group for kind in self.bins for group in self._groups(kind)]) is not None
+
+    def _squeeze(self) -> bool:
+        """One group less: join the two bins for which that costs least, of a kind that lacks nodes where there is one."""
+        short = [kind for kind in self.bins if self.packer.hosts.assign(self._groups(kind)) is None] or list(self.bins)
+        cheapest: tuple[float, Bin, Bin, Bin] | None = None
+        for kind in short:
+            for one, two in combinations(self.bins[kind], 2):
+                union = Bin(kind, one.timed and two.timed, one.steps | two.steps)
+                self._refresh(union)
+                cost = union.cost - one.cost - two.cost
+                if cost < (cheapest[0] if cheapest else INFINITE):
+                    cheapest = cost, one, two, union
+        if cheapest is None:
+            return False
+        _, one, two, union = cheapest
+        self.bins[union.kind] = [other for other in self.bins[union.kind] if other is not one and other is not two] + [
+            union
+        ]
+        return True
 
     def _join_bins(self) -> None:
         """Join the two bins whose union saves most, again and again."""

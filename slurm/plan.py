@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slurm.demand import Packer
-from slurm.errors import PlanError, PlanProblem
+from slurm.errors import PlanError
 from slurm.expect import expect
-from slurm.feasible import impossible_steps
+from slurm.feasible import impossible_steps, no_room_at_once
 from slurm.graph import StepGraph
 from slurm.hosting import Hosts
 from slurm.inventory import NodeClass, without_memory
 from slurm.order import members, order_of
+from slurm.reasons import Reason, reason_asked, reason_cut, reason_smallest, reason_uncut, reason_within
 from slurm.staging import STEPS_PER_JOB, Sketch, Stage, Stages, after_jobs, join_stages, make_stage
 
 Form = Literal["auto", "together", "staged"]
@@ -86,12 +87,12 @@ def make_plan(
     problems = impossible_steps(graph, hosts)
     if problems:
         raise PlanError(problems)
-    order = order_of(graph)
-    packer = Packer(graph, order, hosts, expect(graph, expected_s))
-    stages = _choose(packer, form, held_over_used)
+    packer = Packer(graph, order_of(graph), hosts, expect(graph, expected_s))
+    stages, reason = _choose(packer, form, held_over_used, smallest=smallest)
     after = after_jobs(packer, stages)
     jobs = tuple(_job(packer, stage, after[k], runner_memory_mib) for k, stage in enumerate(stages))
-    return Plan("staged" if len(jobs) > 1 else "together", "", "", jobs, _ratio(packer, stages))
+    name: Literal["together", "staged"] = "staged" if len(jobs) > 1 else "together"
+    return Plan(name, reason.en, reason.ko, jobs, _ratio(packer, stages))
 
 
 def _ratio(packer: Packer, stages: Sequence[Stage]) -> float:
@@ -100,28 +101,61 @@ def _ratio(packer: Packer, stages: Sequence[Stage]) -> float:
     return sum(stage.held for stage in stages) / used if used else 1.0
 
 
-def _choose(packer: Packer, form: Form, held_over_used: float) -> list[Stage]:
-    """The jobs of the form asked for; `auto` takes the fewest jobs that stay within the limit, else the least held time."""
-    count = len(packer.graph.steps)
-    if form != "staged":
-        together = [make_stage(packer, (1 << count) - 1)]
-        if form == "together" or _ratio(packer, together) <= held_over_used:
-            return together
+def _choose(packer: Packer, form: Form, limit: float, *, smallest: bool) -> tuple[list[Stage], Reason]:
+    """The jobs of the form asked for and why; `auto` takes the fewest jobs that hold no more than `limit` of what is used.
+
+    Raises PlanError where the groups of a job cannot all have nodes at once.
+    """
+    known = packer.expectation.known
+    if form == "staged":
+        stages = _staged(packer, None)
+        return _all_hosted(packer, stages), reason_asked("staged", _ratio(packer, stages), known=known)
+    together = [make_stage(packer, (1 << len(packer.kinds)) - 1, smallest=smallest)]
+    ratio = _ratio(packer, together)
+    if form == "together" or smallest:
+        why = reason_smallest(ratio, known=known) if smallest else reason_asked("together", ratio, known=known)
+        return _all_hosted(packer, together), why
+    hosted = _assign(packer, together[0]) is not None
+    if hosted and ratio <= limit:
+        return together, reason_within(ratio, limit, known=known)
+    stages = _staged(packer, limit)
+    if len(stages) == 1 or any(_assign(packer, stage) is None for stage in stages):
+        return _all_hosted(packer, together), reason_uncut(ratio, limit, known=known)
+    return stages, reason_cut(ratio if hosted else None, _ratio(packer, stages), limit, known=known)
+
+
+def _staged(packer: Packer, limit: float | None) -> list[Stage]:
+    """The fewest jobs within `limit`, or without one at most a job for every STEPS_PER_JOB steps."""
     fewest: list[Sketch] = []
     for sketches in join_stages(Stages(packer)):
         held, used = sum(sketch.held for sketch in sketches), sum(sketch.used for sketch in sketches)
-        if form == "auto" and fewest and held > held_over_used * used:
+        if fewest and limit is not None and held > limit * used:
             break
         fewest = sketches
-        if form == "staged" and len(sketches) <= max(2, count // STEPS_PER_JOB):
+        if limit is None and len(sketches) <= max(2, len(packer.kinds) // STEPS_PER_JOB):
             break
     return [make_stage(packer, sketch.steps) for sketch in fewest]
 
 
+def _assign(packer: Packer, stage: Stage) -> list[NodeClass] | None:
+    return packer.hosts.assign([(bundle.kind, bundle.shape) for bundle in stage.bundles])
+
+
+def _all_hosted(packer: Packer, stages: list[Stage]) -> list[Stage]:
+    problems = [
+        no_room_at_once(
+            packer.graph, packer.hosts, members(stage.steps), [(bundle.kind, bundle.shape) for bundle in stage.bundles]
+        )
+        for stage in stages
+        if _assign(packer, stage) is None
+    ]
+    if problems:
+        raise PlanError(problems)
+    return stages
+
+
 def _job(packer: Packer, stage: Stage, after_jobs: tuple[int, ...], runner_memory_mib: int) -> PlannedJob:
-    classes = packer.hosts.assign([(bundle.kind, bundle.shape) for bundle in stage.bundles])
-    if classes is None:
-        raise PlanError([PlanProblem("", "nodes", str(len(stage.bundles)), "", "too many groups", "too many groups")])
+    classes = _assign(packer, stage) or []
     groups = []
     for k, (bundle, one) in enumerate(zip(stage.bundles, classes, strict=True)):
         numbers = sorted(members(bundle.steps), key=lambda i: (stage.starts[i], i))

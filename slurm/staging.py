@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -12,14 +11,22 @@ import networkx as nx
 from slurm.demand import Packer
 from slurm.order import mask_of, members
 from slurm.packing import Bundle, Filling
+from slurm.smallest import pack_smallest
 
 STEPS_PER_JOB = 3
 """A staged plan has at most one job for so many steps: every job queues once more, and schedulers prefer few."""
 
-LATE_LIMIT = float(os.environ.get("LL", 0.15))
-LATE_PRICE = float(os.environ.get("LP", 3.0))
-WAIT_PRICE = float(os.environ.get("WP", 0.1))
-SIBLINGS = int(os.environ.get("SB", 2))
+LATE_LIMIT = 0.15
+"""Two jobs are not joined where that makes the whole longer by more than this part, on average over the scenarios."""
+
+LATE_PRICE = 3.0
+WAIT_PRICE = 0.1
+"""Making the whole longer by a part costs this many times that part of all GPU time used; making other jobs start later
+by as much costs something too, because what is slack in these scenarios may be none in truth."""
+
+SIBLINGS = 2
+"""Of jobs that wait for the same, each is tried with so many of those most like it."""
+
 INFINITE = float("inf")
 SAME = 1e-12
 
@@ -45,9 +52,9 @@ class Sketch:
     lengths: tuple[float, ...]
 
 
-def make_stage(packer: Packer, steps: int) -> Stage:
+def make_stage(packer: Packer, steps: int, *, smallest: bool = False) -> Stage:
     """Pack some steps into one job; group 0 is the one for which staying to the end costs least."""
-    packing = Filling(packer, steps).result()
+    packing = pack_smallest(packer, steps) if smallest else Filling(packer, steps).result()
     bundles = packing.bundles
     gpus = [packer.equivalents(bundle.kind, bundle.shape) if bundle.kind.uses_gpu else 0.0 for bundle in bundles]
     costs = [gpu * (packing.end - bundle.last) for gpu, bundle in zip(gpus, bundles, strict=True)]
@@ -66,7 +73,7 @@ def _make_sketch(packer: Packer, steps: int) -> Sketch:
     filling = Filling(packer, steps)
     groups = filling.sketch()
     end = filling.end()
-    held = sum(gpus * last for _, gpus, last in groups)
+    held = sum(gpus * last for _, gpus, last in groups) if filling.hosted() else INFINITE
     if not _may_end_last(packer, steps, steps & ~packer.uses_gpu):
         held += min(gpus * (end - last) for mask, gpus, last in groups if _may_end_last(packer, steps, mask))
     used = sum(packer.gpus(i) * packer.expectation.durations[i] for i in members(steps & packer.uses_gpu))
@@ -100,7 +107,8 @@ class Stages:
         self.reach: dict[int, int] = {}
         self._look(mask_of(self.jobs))
         self._unlimited = [
-            max(self.ends[n][k] - self.jobs[n].lengths[k] + self.tails[n][k] for n in self.jobs) for k in self._scenarios
+            max(self.ends[n][k] - self.jobs[n].lengths[k] + self.tails[n][k] for n in self.jobs)
+            for k in self._scenarios
         ]
 
     def sketch(self, steps: int) -> Sketch:
