@@ -26,6 +26,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "phase.starting": ("시작 중", "Starting"),
     "phase.saving": ("결과 저장 중", "Saving results"),
     "phase.cancelling": ("취소 중", "Cancelling"),
+    "phase.external": ("포털 밖 작업", "Outside job"),
     "priority.high": ("높음", "High"),
     "priority.normal": ("보통", "Normal"),
     "priority.low": ("낮음", "Low"),
@@ -167,6 +168,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "token_revoked": ("폐기했습니다: {prefix}", "Revoked: {prefix}"),
     "bad_set": ("--set은 KEY=VALUE 형식입니다: {text}", "--set wants KEY=VALUE: {text}"),
+    "bad_param": (
+        "--param은 TASK/NODE.params.NAME=VALUE 형식입니다: {text}",
+        "--param wants TASK/NODE.params.NAME=VALUE: {text}",
+    ),
     "version_line": ("Slurm {slurm} ({road}: {why}), REST {rest}", "Slurm {slurm} ({road}: {why}), REST {rest}"),
     "no_slurm": ("아직 Slurm 상태를 모릅니다.", "Nothing is known of Slurm yet."),
     "workload_counts": ("워크로드: {counts}", "Workloads: {counts}"),

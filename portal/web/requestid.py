@@ -31,7 +31,7 @@ async def answer_with_id(message: Message, scope: Scope) -> None:
         "request",
         method=scope.get("method"),
         path=scope.get("path"),
-        status=message["status"],
+        status=int(message["status"]),
         user=getattr(scope.get("user"), "name", None),
         request_id=request_id,
     )

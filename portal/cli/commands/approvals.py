@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from portal.cli.commands.specs import overrides_of
+from portal.cli.commands.specs import params_of
 from portal.cli.commands.workloads import print_change
 from portal.cli.context import Output, WorkloadArgument, cli_of
 from portal.cli.exits import Exit
@@ -22,7 +22,8 @@ def start_test(
     gpus: Annotated[int | None, typer.Option(min=0, help="GPUs a component.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory a component, such as 32GB.")] = None,
     params: Annotated[
-        list[str] | None, typer.Option("--param", metavar="KEY=VALUE", help="Another value for the test only.")
+        list[str] | None,
+        typer.Option("--param", metavar="TASK/NODE.params.NAME=VALUE", help="Another parameter for the test only."),
     ] = None,
     wait_for_it: Annotated[
         bool, typer.Option("--wait", help="Stay until the test has ended; exit with its result.")
@@ -36,7 +37,7 @@ def start_test(
         "iterations": iterations,
         "gpus": gpus,
         "memory": memory,
-        "params": overrides_of(params or [], cli),
+        "params": params_of(params or [], cli),
     }
     with cli.api() as api:
         started = api.post(f"/workloads/{workload}/test", body)

@@ -9,6 +9,7 @@ import typer
 from portal.cli.commands.workloads import print_page
 from portal.cli.context import Cli, Output, PageOption, SizeOption, WorkloadArgument, cli_of
 from portal.cli.output import Format, local_time, print_json, print_line, print_note, print_table, size_text
+from portal.cli.watching import state_words
 from portal.cli.words import Words
 
 
@@ -38,12 +39,12 @@ def queue(
 def _queue_row(words: Words, item: dict[str, Any]) -> tuple[object, ...]:
     start = item["estimatedStart"]
     return (
-        item["position"],
+        item["order"],
         f"{item['name']} ({item['id']})" if item["id"] else item["name"],
-        words.value("priority", item["priority"]) if item["priority"] else item["qos"],
+        words.value("priority", item["priority"]),
         item["resources"],
-        item["owner"],
-        words.value("state", item["state"]),
+        item["applicant"],
+        state_words(item, words),
         local_time(item["submittedAt"]),
         item["reason"],
         words("estimate", time=local_time(start)) if start else "",

@@ -141,3 +141,14 @@ def overrides_of(assignments: list[str], cli: Cli) -> dict[str, Any]:
             raise CliError(Exit.USAGE, cli.words("bad_set", text=text)) from error
         overrides[key] = value
     return overrides
+
+
+def params_of(assignments: list[str], cli: Cli) -> dict[str, dict[str, Any]]:
+    """`--param TASK/NODE.params.NAME=VALUE` as the API's params of a test. Raises CliError."""
+    params: dict[str, dict[str, Any]] = {}
+    for key, value in overrides_of(assignments, cli).items():
+        step, separator, name = key.partition(".params.")
+        if not separator or not name:
+            raise CliError(Exit.USAGE, cli.words("bad_param", text=key))
+        params.setdefault(step, {})[name] = value
+    return params

@@ -38,7 +38,7 @@ def submit(
     general: Annotated[
         bool, typer.Option("--general", help="Not a training, though it has a training_config.")
     ] = False,
-    name: Annotated[str | None, typer.Option("--name", help="The workload's name; default: the App's.")] = None,
+    name: Annotated[str, typer.Option("--name", help="The workload's name; default: the App's.")] = "",
     note: Annotated[str, typer.Option("--note", help="For people; not part of what runs.")] = "",
     time_limit: Annotated[int | None, typer.Option("--time-limit", min=1, metavar="MINUTES")] = None,
     form: FormOption = "auto",

@@ -28,7 +28,9 @@ class TestBody(BaseModel):
     iterations: Annotated[int | None, Field(description="General: 5 to 20.")] = None
     gpus: Annotated[int | None, Field(ge=0, description="GPUs a component.")] = None
     memory: Annotated[str | None, Field(max_length=32, description="Memory a component, such as 32GB.")] = None
-    params: Annotated[dict[str, JsonValue], Field(description="Values for the test only, by path.")] = {}
+    params: Annotated[
+        dict[str, dict[str, JsonValue]], Field(description="Parameters for the test only: TASK/NODE -> name -> value.")
+    ] = {}
 
 
 class ApproveBody(BaseModel):
