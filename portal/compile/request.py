@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Literal
 
 from containers.image import ImageConfig
 from portal.compile.steps import CpuPolicy
@@ -76,7 +75,6 @@ class RunRequest:
     workload: str
     attempt: int
     spec: AppSpec
-    kind: Literal["rl", "general", "test"]
     owner: str
     account: str
     place: Place

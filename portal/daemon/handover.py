@@ -142,7 +142,6 @@ async def _request(session: AsyncSession, context: Context, workload: Workload) 
         workload=workload.id,
         attempt=begun.number if begun else len(workload.attempts) + 1,
         spec=spec,
-        kind=workload.kind,  # type: ignore[arg-type]  # the column holds only kinds
         owner=workload.owner.unix_user or "",
         account=workload.owner.slurm_account or "",
         place=Place(qos, nice),

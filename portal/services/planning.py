@@ -80,7 +80,6 @@ async def preview(
         workload=_PREVIEW_ID,
         attempt=1,
         spec=spec,
-        kind="general",
         owner=_NOBODY,
         account=account or "",
         place=PriorityScale.of(settings).place(Level.NORMAL, 0),

@@ -47,7 +47,6 @@ def request_for(spec: AppSpec, **fields: Any) -> RunRequest:
     values: dict[str, Any] = {
         "workload": "W-ABC234",
         "attempt": 1,
-        "kind": "rl",
         "owner": "kim",
         "account": "lab",
         "place": Place("one-normal", 400_000_000),

@@ -222,7 +222,7 @@ def test_a_test_is_smaller_and_says_so(example: AppSpec) -> None:
     sizes = {f"TASK-001/CL-REF-00{n}": StepSize(1, 0, 16_384) for n in (1, 2, 3, 4)}
     sizes["TASK-002/CL-REF-010"] = StepSize(1, 0, 8_192)
     test = TestRun(sizes, episodes=10, params={"TASK-001/CL-REF-002": {"episodes": 10}})
-    run = compiled(example, kind="test", test=test, place=Place("one-test", 1), time_limit_min=30)
+    run = compiled(example, test=test, place=Place("one-test", 1), time_limit_min=30)
     job = run.jobs[0]
     assert (job.runner_job.is_test, job.runner_job.iterations) == (True, 1)
     assert job.runner_job.env["ONE_EPISODES"] == "10"
@@ -236,7 +236,7 @@ def test_a_test_is_smaller_and_says_so(example: AppSpec) -> None:
 
 def test_a_general_test_is_one_job_that_runs_the_graph_again(example: AppSpec) -> None:
     sizes = {step.id: StepSize(1, 0, 1024) for step in compiled(example).jobs[0].runner_job.steps}
-    run = compiled(example, kind="test", test=TestRun(sizes, iterations=5), form="staged")
+    run = compiled(example, test=TestRun(sizes, iterations=5), form="staged")
     assert [job.runner_job.iterations for job in run.jobs] == [5]
     assert "ONE_EPISODES" not in run.jobs[0].runner_job.env
 
