@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
-from slurm.explain import explain
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +24,7 @@ from portal.spec.graph import components_of
 from portal.spec.models import AppSpec
 from portal.spec.problems import Problem
 from slurm.errors import PlanError
+from slurm.explain import explain
 from slurm.inventory import NodeClass
 from slurm.plan import Form, Plan
 
