@@ -18,6 +18,7 @@ from tests.ansible.conftest import ANSIBLE
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = {
+    "common": ("one.sysusers",),
     "slurm_config": ("slurm.conf", "gres.conf", "cgroup.conf"),
     "portal": ("portal.toml", "agent.toml", "one-web.service", "one-daemon.service", "one-agent.service",
                "one-convert@.service", "one-convert.socket", "portal-admin"),
