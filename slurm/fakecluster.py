@@ -126,7 +126,7 @@ class FakeCluster:
         for job in [job for job in self.jobs.values() if job.state == states.RUNNING]:
             limit = (job.started_at or self.now) + job.component.time_limit_min * 60
             if self.now >= limit:
-                self._finish(job, states.TIMEOUT, exit_code=0, signal=15)
+                self._finish(job, states.TIMEOUT, exit_code=0)
             elif job.is_leader and not job.signalled and self.now >= limit - SIGNAL_BEFORE_LIMIT_S:
                 job.signalled = True
                 self.on_signal(job, "TERM")
@@ -284,9 +284,9 @@ class FakeCluster:
             job.state, job.reason, job.started_at, job.nodes = states.RUNNING, "None", self.now, placed[job.job_id]
         self.on_start(next(iter(group)))
 
-    def _finish(self, job: FakeJob, state: str, *, exit_code: int, signal: int | None = None) -> None:
+    def _finish(self, job: FakeJob, state: str, *, exit_code: int) -> None:
         job.ended_pending = job.state == states.PENDING
-        job.state, job.ended_at, job.exit_code, job.signal = state, self.now, exit_code, signal
+        job.state, job.ended_at, job.exit_code = state, self.now, exit_code
 
 
 def dependency_ids(text: str) -> tuple[int, ...]:

@@ -114,7 +114,7 @@ def _partition(partition: Any) -> PartitionRecord:
 
 def _record(job: Any) -> JobRecord:
     waiting, over = job.state == states.PENDING, states.has_ended(job.state)
-    hetjob, node_count = job.heterogeneous_id, job.num_nodes or 1
+    hetjob, node_count, signal = job.heterogeneous_id, job.num_nodes or 1, job.exit_code_signal or None
     return JobRecord(
         job_id=job.id,
         leader_id=hetjob or job.id,
@@ -143,8 +143,8 @@ def _record(job: Any) -> JobRecord:
         memory_mib=job.memory or 0,
         gres={name: count * node_count for name, count in counted(job.gres_per_node.items()).items()},
         dependency=_dependency(job.dependencies),
-        exit_code=job.exit_code if over else None,
-        signal=(job.exit_code_signal or None) if over else None,
+        exit_code=job.exit_code if over and not signal else None,
+        signal=signal if over else None,
     )
 
 

@@ -44,7 +44,9 @@ class PartitionRecord:
 class JobRecord:
     """One component of a live job (a plain job is its own leader: `leader_id == job_id`, `het_offset` None).
 
-    Times are epoch seconds, None when unknown or unset. `estimated_start` is Slurm's own backfill guess.
+    Times are epoch seconds, None when unknown or unset. `estimated_start` is Slurm's own backfill guess. `exit_code` is
+    None when a `signal` ended it. How a job ended is decided by accounting: slurmctld shows the exit code 1 that it sets
+    itself (refused, node failed) as signal 1.
     """
 
     job_id: int

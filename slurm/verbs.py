@@ -13,7 +13,7 @@ import structlog
 
 from slurm import states
 from slurm.agentconfig import AgentConfig
-from slurm.errors import NotPermitted, SlurmRefused, SlurmUnreachable
+from slurm.errors import NotPermitted, SlurmError, SlurmRefused, SlurmUnreachable
 from slurm.ledger import Entry, Ledger
 from slurm.permit import check_listed, check_owner, check_submission
 from slurm.records import AccountingRow, ClusterVersion, JobRecord, Snapshot
@@ -179,9 +179,16 @@ class Verbs:
         with self._sweeping:
             due, self._headless = self._headless & stuck.keys(), frozenset(stuck)
         for leader_id in due:
-            log.warning("sweeping a headless component", leader_id=leader_id, job_id=stuck[leader_id].job_id)
-            self._calls.cancel(self._ledger.entry(stuck[leader_id].job_id).owner, leader_id)
+            self._sweep(leader_id, stuck[leader_id].job_id)
         return taken
+
+    def _sweep(self, leader_id: int, job_id: int) -> None:
+        """Cancel by the dead leader's id, the only way (measured); what fails is tried again at the next snapshot."""
+        log.warning("sweeping a headless component", leader_id=leader_id, job_id=job_id)
+        try:
+            self._calls.cancel(self._ledger.entry(job_id).owner, leader_id)
+        except SlurmError as error:
+            log.warning("the sweep failed", leader_id=leader_id, reason=str(error))
 
     def accounting(self, job_ids: Sequence[int]) -> tuple[AccountingRow, ...]:
         """Rows of these leaders and their components, in order of id."""

@@ -250,6 +250,20 @@ async def test_headless_components_are_swept_when_seen_twice(stage: AgentStage) 
     assert live(await stage.client.snapshot(), name) == []
 
 
+async def test_a_failed_sweep_hides_no_snapshot(stage: AgentStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = fresh_name()
+    ids = await stage.client.submit(submission(stage, LONG, *pair(name, hold=True)))
+    stage.cluster.cancel_component(ids[0])
+
+    def refuse(owner: str, job_id: int) -> None:
+        raise SlurmRefused("not now")
+
+    monkeypatch.setattr(stage.calls, "cancel", refuse)
+    for _ in range(3):
+        assert len(live(await stage.client.snapshot(), name)) == 1
+    monkeypatch.undo()
+
+
 async def test_other_peoples_headless_components_are_left_alone(stage: AgentStage) -> None:
     sent = submission(stage, LONG, *pair("theirs"))
     stage.cluster.add(sent, sent.components, owner="root")

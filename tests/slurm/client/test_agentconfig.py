@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slurm.agentconfig import ConfigError, load_config
+from slurm.agentconfig import AgentConfig, ConfigError, load_config
+from slurm.protocol import RESULTS
 from slurm.roads import choose_road, native_obstacle
 from tests.slurm.client.replay import calls
 
@@ -102,3 +103,8 @@ def test_the_road_is_chosen_and_explained(file: Path, tmp_path: Path) -> None:
         choose_road(config.model_copy(update={"road": "native"}), made)
     road = choose_road(config.model_copy(update={"road": "rest"}), made)
     assert (road.reader.name, road.reason) == ("rest", "road = rest in the configuration")
+
+
+@pytest.mark.parametrize("name", [*AgentConfig.model_fields, *RESULTS])
+def test_every_setting_and_verb_is_in_the_docs(name: str) -> None:
+    assert f"`{name}`" in (Path(__file__).resolve().parents[3] / "docs/agent.md").read_text()
