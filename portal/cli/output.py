@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_]|.)?", re.DOTALL)
@@ -54,7 +55,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         table.add_column(Text(head), overflow="fold")
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))
-    _console().print(table)
+    _print_lines(table)
 
 
 def print_fields(pairs: Iterable[tuple[str, object]]) -> None:
@@ -68,7 +69,7 @@ def print_fields(pairs: Iterable[tuple[str, object]]) -> None:
     for name, value in pairs:
         if value not in (None, ""):
             table.add_row(Text(name), Text(plain(value)))
-    _console().print(table)
+    _print_lines(table)
 
 
 def plain(value: object) -> str:
@@ -118,6 +119,14 @@ def colour_of(name: str) -> str:
 def coloured() -> bool:
     """Whether stdout is a terminal that wants colours (NO_COLOR: never)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _print_lines(table: Table) -> None:
+    """Without the blanks that fill up the last column: they are noise in a pipe."""
+    console = _console()
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def _console() -> Console:

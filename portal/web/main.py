@@ -9,7 +9,7 @@ from portal.settings import load_settings
 from portal.web.app import create_app
 
 KEEP_ALIVE_S = 30
-SHUTDOWN_S = 20
+SHUTDOWN_S = 5
 
 
 def main() -> None:
