@@ -15,11 +15,11 @@ from collections.abc import Sequence
 
 from slurm import fakerecords
 from slurm.errors import NotPermitted, SlurmRefused, SlurmUnreachable
-from slurm.fakecluster import FakeCluster, FakeJob, dependency_ids, lab_cluster
+from slurm.fakecluster import FakeCluster, FakeJob, lab_cluster
 from slurm.fakeplace import need_of
 from slurm.records import AccountingRow, ClusterVersion, Snapshot
 from slurm.states import COMPLETED, headless
-from slurm.submission import MAX_COMPONENTS, Component, Submission
+from slurm.submission import MAX_COMPONENTS, Component, Submission, dependency_ids
 
 INVALID_PARTITION = 2000
 NODES_NOT_AVAILABLE = 2014

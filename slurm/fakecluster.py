@@ -7,14 +7,13 @@ waits for resources holds back all later ones of its partitions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from slurm import states
 from slurm.fakeplace import NOTHING, FakeNode, Need, fits, need_of, place, total
 from slurm.records import StepRow
-from slurm.submission import Component, Submission
+from slurm.submission import Component, Submission, dependency_ids
 
 PRIORITY_WEIGHT_QOS = 3_000_000_000
 MIN_JOB_AGE_S = 300
@@ -287,11 +286,6 @@ class FakeCluster:
     def _finish(self, job: FakeJob, state: str, *, exit_code: int) -> None:
         job.ended_pending = job.state == states.PENDING
         job.state, job.ended_at, job.exit_code = state, self.now, exit_code
-
-
-def dependency_ids(text: str) -> tuple[int, ...]:
-    """The leader ids of "afterok:12:15" or "afterok:12,afterok:15"."""
-    return tuple(int(number) for number in re.findall(r"\d+", text))
 
 
 def lab_cluster(users: Iterable[str] = ("kim", "park", "lee")) -> FakeCluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 UNSET_DEPENDENCY = ""
@@ -48,3 +49,8 @@ class Submission:
     output: str
     environment: tuple[str, ...]
     components: tuple[Component, ...]
+
+
+def dependency_ids(text: str) -> tuple[int, ...]:
+    """The leader ids of "afterok:12:15" or "afterok:12,afterok:15"."""
+    return tuple(int(number) for number in re.findall(r"\d+", text))
