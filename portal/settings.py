@@ -42,7 +42,7 @@ class ObjectStore(Section):
 
 
 class Slurm(Section):
-    """How jobs are named, limited and ordered in Slurm. Priority: QOS value x weight minus (nice_base + rank x nice_step)."""
+    """How jobs are limited and ordered in Slurm. nice = `nice_base` + rank; new places are made `nice_step` apart."""
 
     agent_socket: Path = Path("/run/one-agent/agent.sock")
     qos_high: str = "one-high"
