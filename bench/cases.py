@@ -45,14 +45,13 @@ def case_of(raw: Mapping[str, Any]) -> Case:
 
 
 def _step(name: str, raw: Mapping[str, Any]) -> Step:
-    gpus, shards = int(raw.get("gpu_count") or 0), int(raw.get("gpu_shards") or 0)
+    gpus = int(raw.get("gpu_count") or 0)
     return Step(
         id=name,
         cpus=int(raw["cpus"]),
         memory_mib=int(raw["memory_mib"]),
-        gpu_type=raw.get("gpu_type") if gpus or shards else None,
+        gpu_type=raw.get("gpu_type") if gpus else None,
         gpus=gpus,
-        shards=shards,
         nodes=int(raw.get("nodes", 1)),
         service=bool(raw.get("service", False)),
     )
@@ -72,7 +71,7 @@ def inventory_of(raw: Sequence[Mapping[str, Any]]) -> tuple[NodeClass, ...]:
             partition=one.get("partition", one["gpu_type"] or "cpu"),
             constraint=one.get("constraint", ""),
             gpus=int(one["gpus"]),
-            shards=int(one.get("shards", 0)),
+            shards=0,
             cpus=int(one["cpus"]),
             memory_mib=int(one["memory_mib"]),
             count=int(one["count"]),

@@ -12,7 +12,7 @@ from bench.cases import Case, read_cases, read_inventory
 from bench.simulate import Run, simulate, unlimited_makespan
 from slurm.errors import PlanError
 from slurm.inventory import NodeClass
-from slurm.plan import Form, Group, Plan, make_plan
+from slurm.plan import Form, Plan, make_plan
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("graphs", type=Path)
     parser.add_argument("inventory", type=Path)
     parser.add_argument("--form", choices=("together", "staged", "auto"), default="auto")
-    parser.add_argument("--history", action="store_true", help="the planner sees the runtimes as medians of earlier runs")
+    parser.add_argument(
+        "--history", action="store_true", help="the planner sees the runtimes as medians of earlier runs"
+    )
     arguments = parser.parse_args(argv)
     inventory = read_inventory(arguments.inventory)
     for case in read_cases(arguments.graphs):
@@ -37,7 +39,7 @@ def run_case(case: Case, inventory: Sequence[NodeClass], form: Form, *, history:
     except PlanError as error:
         return _refused(case, form, error)
     run = simulate(case.graph, plan, case.runtimes_s)
-    return _answer(case, plan, run, inventory)
+    return _answer(case, plan, run)
 
 
 def _refused(case: Case, form: Form, error: PlanError) -> dict[str, Any]:
@@ -57,18 +59,14 @@ def _refused(case: Case, form: Form, error: PlanError) -> dict[str, Any]:
     }
 
 
-def _answer(case: Case, plan: Plan, run: Run, inventory: Sequence[NodeClass]) -> dict[str, Any]:
+def _answer(case: Case, plan: Plan, run: Run) -> dict[str, Any]:
     ids = {step.id: step_id for step, step_id in zip(case.graph.steps, case.ids, strict=True)}
     held = sum(
-        _gpus(group, inventory) * (run.held_until[j][k] - run.job_starts[j])
+        group.gpus * group.nodes * (run.held_until[j][k] - run.job_starts[j])
         for j, job in enumerate(plan.jobs)
         for k, group in enumerate(job.groups)
     )
-    per_gpu = _shares_per_gpu(inventory)
-    used = sum(
-        (step.gpus + step.shards / per_gpu.get(step.gpu_type, 1)) * step.nodes * (run.ends[step.id] - run.starts[step.id])
-        for step in case.graph.steps
-    )
+    used = sum(step.gpus * step.nodes * (run.ends[step.id] - run.starts[step.id]) for step in case.graph.steps)
     return {
         "name": case.name,
         "infeasible": [],
@@ -97,14 +95,6 @@ def _answer(case: Case, plan: Plan, run: Run, inventory: Sequence[NodeClass]) ->
         "makespan_s": run.makespan,
         "unlimited_makespan_s": unlimited_makespan(case.graph, case.runtimes_s),
     }
-
-
-def _gpus(group: Group, inventory: Sequence[NodeClass]) -> float:
-    return (group.gpus + group.shards / _shares_per_gpu(inventory).get(group.gpu_type, 1)) * group.nodes
-
-
-def _shares_per_gpu(inventory: Sequence[NodeClass]) -> dict[str | None, int]:
-    return {one.label: one.shards_per_gpu for one in inventory if one.shards_per_gpu}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from slurm.graph import Step, StepGraph
 from slurm.plan import Group, Plan, PlannedJob
 
-Room = tuple[int, int, int, int]
+Room = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ def simulate(graph: StepGraph, plan: Plan, runtimes_s: Sequence[float]) -> Run:
         clock.run(job, job_starts[index])
         job_ends[index] = max(clock.ends[name] for group in job.groups for name in group.steps)
     held_until = tuple(
-        tuple(job_ends[j] if k == 0 else max(clock.ends[s] for s in group.released_after) for k, group in enumerate(job.groups))
+        tuple(
+            job_ends[j] if k == 0 else max(clock.ends[s] for s in group.released_after)
+            for k, group in enumerate(job.groups)
+        )
         for j, job in enumerate(plan.jobs)
     )
     return Run(clock.starts, clock.ends, tuple(job_starts), tuple(job_ends), held_until)
@@ -92,7 +95,12 @@ class _Clock:
                 self._end(heapq.heappop(ending)[1], room, home, services, now)
 
     def _start(
-        self, waiting: list[tuple[int, str]], room: list[Room], ending: list[tuple[float, str]], services: set[str], now: float
+        self,
+        waiting: list[tuple[int, str]],
+        room: list[Room],
+        ending: list[tuple[float, str]],
+        services: set[str],
+        now: float,
     ) -> None:
         """Start all that can, in the plan's order; a start may let others start."""
         progress = True
@@ -112,7 +120,9 @@ class _Clock:
                     heapq.heappush(ending, (now + self.runtimes[name], name))
 
     def _may_start(self, name: str) -> bool:
-        return all(p in self.ends for p in self.waits_end[name]) and all(p in self.starts for p in (*self.waits_start[name], *self.first_of.get(name, ())))
+        return all(p in self.ends for p in self.waits_end[name]) and all(
+            p in self.starts for p in (*self.waits_start[name], *self.first_of.get(name, ()))
+        )
 
     def _end(self, name: str, room: list[Room], home: dict[str, int], services: set[str], now: float) -> None:
         self.ends[name] = now
@@ -124,7 +134,7 @@ class _Clock:
 
 
 def _room(group: Group) -> Room:
-    return group.gpus, group.shards, group.cpus, group.memory_mib
+    return group.gpus, group.cpus, group.memory_mib
 
 
 def _fits(step: Step, room: Room) -> bool:
@@ -132,12 +142,7 @@ def _fits(step: Step, room: Room) -> bool:
 
 
 def _change(room: Room, step: Step, sign: int) -> Room:
-    return (
-        room[0] + sign * step.gpus,
-        room[1] + sign * step.shards,
-        room[2] + sign * step.cpus,
-        room[3] + sign * step.memory_mib,
-    )
+    return room[0] + sign * step.gpus, room[1] + sign * step.cpus, room[2] + sign * step.memory_mib
 
 
 def _in_order(jobs: Sequence[PlannedJob]) -> list[int]:

@@ -14,7 +14,7 @@ Demand = tuple[int, int, int, int]
 NOTHING: Demand = (0, 0, 0, 0)
 
 
-@dataclass
+@dataclass(eq=False)
 class Bin:
     """A group with the steps (a bit mask) that it has so far.
 

@@ -73,19 +73,19 @@ class Filling:
         self.bins: dict[Kind, list[Bin]] = {}
 
     def sketch(self) -> list[tuple[int, float, float]]:
-        """A first packing of the steps with GPU, quickly: (steps, GPUs, expected last end) of every group."""
-        self._fill()
+        """A first packing of the steps with GPU, all as early as they can: (steps, GPUs, expected last end) of every group."""
+        for i in self._latest_first():
+            self._insert(i, (self.windows.earliest[i], self.windows.earliest[i]))
         return [(one.steps, self._weight(one.kind, one.shape), one.last) for bins in self.bins.values() for one in bins]
 
-    def _fill(self) -> list[int]:
-        numbers = sorted(members(self.placed), key=lambda i: (-self.windows.ends[i], -self.packer.demands[i][0], i))
-        for i in numbers:
-            self._insert(i, self.windows.window(i))
-        return numbers
+    def _latest_first(self) -> list[int]:
+        return sorted(members(self.placed), key=lambda i: (-self.windows.ends[i], -self.packer.demands[i][0], i))
 
     def result(self) -> Packing:
         """Fill, improve, then find room for the steps without GPU."""
-        numbers = self._fill()
+        numbers = self._latest_first()
+        for i in numbers:
+            self._insert(i, self.windows.window(i))
         cost = self._cost()
         for _ in range(MAX_ROUNDS):
             for i in numbers:
@@ -156,22 +156,28 @@ class Filling:
         movable = bool(self.movable >> i & 1)
         fresh = Bin(kind, timed=movable)
         best, where, when = self._added(fresh, i, earliest, INFINITE), fresh, earliest
-        for one in self.bins.setdefault(kind, []):
-            if one.timed and not movable:
+        bins = self.bins.setdefault(kind, [])
+        for one, start in self._choices(bins, i, earliest, latest):
+            if best <= 0:
+                break
+            added = self._added(one, i, start, best)
+            if added < best:
+                best, where, when = added, one, start
+        if where is fresh:
+            bins.append(fresh)
+        self._put(where, i, when)
+
+    def _choices(self, bins: list[Bin], i: int, earliest: float, latest: float) -> Iterator[tuple[Bin, float]]:
+        """Bins that may take step i, and starts in its window worth trying there."""
+        for one in bins:
+            if one.timed and not self.movable >> i & 1:
                 continue
             if earliest == latest:
-                starts = [earliest]
+                yield one, earliest
             elif one.timed:
-                starts = one.candidates(earliest, latest, self.durations[i])
+                yield from ((one, start) for start in one.candidates(earliest, latest, self.durations[i]))
             else:
-                starts = [min(latest, max(earliest, one.last - self.durations[i]))]
-            for start in starts:
-                added = self._added(one, i, start, best)
-                if added < best:
-                    best, where, when = added, one, start
-        if where is fresh:
-            self.bins[kind].append(fresh)
-        self._put(where, i, when)
+                yield one, min(latest, max(earliest, one.last - self.durations[i]))
 
     def _put(self, one: Bin, i: int, start: float) -> None:
         last = self._last_with(one, i, start)

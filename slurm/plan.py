@@ -15,7 +15,7 @@ from slurm.hosting import Hosts
 from slurm.inventory import NodeClass, without_memory
 from slurm.order import members, order_of
 from slurm.reasons import Reason, reason_asked, reason_cut, reason_smallest, reason_uncut, reason_within
-from slurm.staging import STEPS_PER_JOB, Sketch, Stage, Stages, after_jobs, join_stages, make_stage
+from slurm.staging import STEPS_PER_JOB, Sketch, Stage, Stages, in_order, join_stages, make_stage
 
 Form = Literal["auto", "together", "staged"]
 
@@ -89,7 +89,7 @@ def make_plan(
         raise PlanError(problems)
     packer = Packer(graph, order_of(graph), hosts, expect(graph, expected_s))
     stages, reason = _choose(packer, form, held_over_used, smallest=smallest)
-    after = after_jobs(packer, stages)
+    stages, after = in_order(packer, stages)
     jobs = tuple(_job(packer, stage, after[k], runner_memory_mib) for k, stage in enumerate(stages))
     name: Literal["together", "staged"] = "staged" if len(jobs) > 1 else "together"
     return Plan(name, reason.en, reason.ko, jobs, _ratio(packer, stages))

@@ -258,12 +258,18 @@ def _neighbours(stages: Stages, jobs: int) -> set[tuple[int, int]]:
     return pairs
 
 
-def after_jobs(packer: Packer, stages: Sequence[Stage]) -> list[tuple[int, ...]]:
-    """For every job the indices of those that it must wait for; the ones reached through another are left out."""
+def in_order(packer: Packer, stages: Sequence[Stage]) -> tuple[list[Stage], list[tuple[int, ...]]]:
+    """The jobs in an order in which they can be submitted, and for each the places of those that it must wait for.
+
+    Jobs that are waited for through others are left out.
+    """
     job_of = {i: number for number, stage in enumerate(stages) for i in members(stage.steps)}
     graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(stages)))
     for i, waits in enumerate(packer.order.waits_end):
         graph.add_edges_from((job_of[p], job_of[i]) for p in waits if job_of[p] != job_of[i])
-    reduced = nx.transitive_reduction(graph)
-    return [tuple(sorted(reduced.predecessors(number))) for number in range(len(stages))]
+    listed = list(nx.lexicographical_topological_sort(graph))
+    place = {number: position for position, number in enumerate(listed)}
+    direct = nx.transitive_reduction(graph)
+    after = [tuple(sorted(place[p] for p in direct.predecessors(number))) for number in listed]
+    return [stages[number] for number in listed], after
