@@ -71,7 +71,7 @@ async def upload_spec(
 ) -> AppVersion:
     """Store a checked spec as a version of its App; the same content again answers the version that is there.
 
-    `as_new_app` names a new App id for it ("auto": one is made up). Raises Forbidden for parts of the portal, Invalid for a bad id, and Conflict
+    `as_new_app` names a new App id for it ("auto": one is made up). Raises Forbidden, Invalid (a bad id) and Conflict
     with the way out: the id belongs to an App one may not edit, or the version exists with other content.
     """
     if actor.user_id is None:
