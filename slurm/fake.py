@@ -74,7 +74,7 @@ class FakeSlurm:
         if not graceful:
             self.cluster.cancel(job_id)
         elif leader.state == "RUNNING":
-            self.cluster.on_signal(leader, "TERM")
+            self.cluster.on_signal(leader, "USR1")
         elif leader.live:
             self.cluster.cancel(job_id)
 

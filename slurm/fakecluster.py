@@ -70,7 +70,7 @@ class FakeJob:
 @dataclass
 class FakeCluster:
     """Nodes, QOS, associations and jobs. `on_start` is called with the leader when a job starts, `on_signal` with the
-    leader and "TERM" when only its runner is signalled (graceful cancel, 120 s before the time limit)."""
+    leader when only its runner is signalled: "USR1" (graceful cancel), "TERM" (120 s before the time limit)."""
 
     nodes: tuple[FakeNode, ...]
     qos: dict[str, FakeQos]

@@ -44,11 +44,12 @@ def _job(submission: Submission, component: Component) -> dict[str, Any]:
         "standard_output": submission.output,
         "standard_input": "/dev/null",
         "environment": list(submission.environment),
-        "kill_warning_signal": "TERM",
-        "kill_warning_delay": {"set": True, "number": WARN_BEFORE_LIMIT_S},
-        "kill_warning_flags": ["BATCH_JOB"],
         "flags": ["KILL_INVALID_DEPENDENCY"],
     }
+    if component.time_limit_min * 60 > 2 * WARN_BEFORE_LIMIT_S:
+        job["kill_warning_signal"] = "TERM"
+        job["kill_warning_delay"] = {"set": True, "number": WARN_BEFORE_LIMIT_S}
+        job["kill_warning_flags"] = ["BATCH_JOB"]
     if component.gres:
         job["tres_per_node"] = f"gres/{component.gres}"
     if component.constraint:

@@ -13,6 +13,7 @@ from slurm.restbody import submit_body
 from slurm.shapes import records, text, words
 from slurm.submission import Submission
 
+CANCEL_SIGNAL = "USR1"  # TERM may also mean that the time limit is near: the runner tells them apart by this
 ALREADY_DONE = frozenset({2017, 2021, 2084})
 """Invalid job id (purged), job already finished: what was to be ended has ended."""
 IDS_A_CALL = 200
@@ -77,9 +78,10 @@ class SlurmRest:
                 raise
 
     def signal_runner(self, owner: str, job_id: int) -> None:
-        """SIGTERM to the batch script alone, which must be running."""
+        """Ask the batch script alone, which must be running, to cancel."""
+        how = (("signal", CANCEL_SIGNAL), ("flags", "BATCH_JOB"))
         try:
-            self._rest.slurm("DELETE", f"job/{job_id}", user=owner, params=(("signal", "TERM"), ("flags", "BATCH_JOB")))
+            self._rest.slurm("DELETE", f"job/{job_id}", user=owner, params=how)
         except SlurmRefused as refusal:
             if refusal.code not in ALREADY_DONE:
                 raise

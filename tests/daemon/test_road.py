@@ -187,7 +187,7 @@ async def test_cancel_before_slurm_while_pending_and_while_running(world: World,
     await world.cancel(running)
     for _ in range(3):
         await world.round()
-    assert signals == ["TERM"], "a running job is asked to stop, so that its payload can"
+    assert signals == ["USR1"], "a running job is asked to stop, so that its payload can"
     assert (await world.workload(running)).state == "cancelled"
     with pytest.raises(Conflict, match="ended already"):
         await world.cancel(running)

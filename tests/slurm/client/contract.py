@@ -25,7 +25,7 @@ LIMITED_QOS = "one-contract"
 LONG = "#!/bin/sh\nexec sleep 600\n"
 GOOD = "#!/bin/sh\nexit 0\n"
 BAD = "#!/bin/sh\nexit 7\n"
-OBEDIENT = '#!/bin/bash\ntrap "exit 9" TERM\nsleep 600 &\nwait\n'
+OBEDIENT = '#!/bin/bash\ntrap "exit 9" USR1\nsleep 600 &\nwait\n'
 RELEASING = '#!/bin/bash\nscancel "$SLURM_JOB_ID+1"\nsleep 600 &\nwait\n'
 
 

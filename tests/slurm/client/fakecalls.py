@@ -56,7 +56,7 @@ class FakeCalls(SlurmRest):
 
     def signal_runner(self, owner: str, job_id: int) -> None:
         self.calls.append(("signal", owner, job_id))
-        self.cluster.on_signal(self.cluster.jobs[job_id], "TERM")
+        self.cluster.on_signal(self.cluster.jobs[job_id], "USR1")
 
     def update(self, job_id: int, changes: dict[str, Any]) -> None:
         self.calls.append(("update", job_id, changes))
