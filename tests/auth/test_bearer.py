@@ -19,10 +19,9 @@ async def made(world: World) -> str:
     return value
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_the_actor_carries_request_and_address(world: World, scheme: str) -> None:
+async def test_the_actor_carries_request_and_address(world: World) -> None:
     value = await made(world)
-    actor = await actor_of(world.maker, f"{scheme} {value}", address="10.1.2.3", request_id="r7")
+    actor = await actor_of(world.maker, f"bEARER {value}", address="10.1.2.3", request_id="r7")
     assert (actor.name, actor.role, actor.scopes) == ("kim", "researcher", {"read"})
     assert (actor.address, actor.request_id) == ("10.1.2.3", "r7")
     (token,) = await world.rows(Token)
@@ -40,8 +39,8 @@ async def test_a_refusal_of_a_known_token_is_kept(world: World) -> None:
     assert (row.actor, row.address, row.request_id, row.result) == (f"kim ({value[:10]})", "10.1.2.3", "r8", "refused")
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic x", "Bearer " + "x" * 600])
-async def test_no_usable_header(world: World, header: str | None) -> None:
-    with pytest.raises(Unauthenticated) as refused:
-        await actor_of(world.maker, header, address="", request_id="")
-    assert refused.value.code == "token_missing"
+async def test_no_usable_header(world: World) -> None:
+    for header in (None, "", "Bearer", "Bearer ", "Basic x", "Bearer " + "x" * 600):
+        with pytest.raises(Unauthenticated) as refused:
+            await actor_of(world.maker, header, address="", request_id="")
+        assert refused.value.code == "token_missing", header

@@ -56,9 +56,9 @@ async def test_a_token_ends_with_its_time(world: World) -> None:
     assert [(row.result, row.after) for row in refused] == [("refused", {"why": "expired"})]
 
 
-@pytest.mark.parametrize("value", ["", "one_", "one_unknown", "two_x", "one_" + "x" * 10_000, "one_한글\n"])
-async def test_unknown_values_leave_no_row(world: World, value: str) -> None:
-    assert await refusal(world, value) == "token_unknown"
+async def test_unknown_values_leave_no_row(world: World) -> None:
+    for value in ["", "one_", "one_unknown", "two_x", "one_" + "x" * 10_000, "one_한글\n"]:
+        assert await refusal(world, value) == "token_unknown", value[:20]
     assert [row for row in await world.rows(Audit) if row.action == "token.refused"] == []
 
 
@@ -97,14 +97,17 @@ async def test_nobody_gets_more_than_the_role_or_the_asking_token(world: World) 
             await tokens.make_token(session, ADMIN_TOOL, "kim", name="x", scopes={Scope.APPROVE})
 
 
-@pytest.mark.parametrize(
-    ("name", "scopes", "days"),
-    [(" ", {Scope.READ}, 1), ("x", set(), 1), ("x", {Scope.READ}, 0), ("x", {Scope.READ}, 366)],
-)
-async def test_bad_requests(world: World, name: str, scopes: set[Scope], days: int) -> None:
+async def test_bad_requests(world: World) -> None:
+    bad: list[tuple[str, set[Scope], int]] = [
+        (" ", {Scope.READ}, 1),
+        ("x", set(), 1),
+        ("x", {Scope.READ}, 0),
+        ("x", {Scope.READ}, 366),
+    ]
     async with transaction(world.maker) as session:
-        with pytest.raises(Invalid):
-            await tokens.make_token(session, world.actors["kim"], "kim", name=name, scopes=scopes, days=days)
+        for name, scopes, days in bad:
+            with pytest.raises(Invalid):
+                await tokens.make_token(session, world.actors["kim"], "kim", name=name, scopes=scopes, days=days)
 
 
 async def test_without_end_only_by_the_admin_tool(world: World) -> None:
