@@ -1,4 +1,4 @@
-"""Ansible itself renders the templates for the lab: compared whole, and read by the programs that will read them."""
+"""Ansible itself renders the templates for lab and example: compared whole, and read by the programs that will read them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,7 @@ HOSTS = {
 
 def _inventory(folder: Path) -> Path:
     """The lab's hosts as `lab/lab up` writes them, at addresses that nobody has."""
-    hosts = {
-        name: {
-            "ansible_host": f"192.0.2.{number}",
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-        }
-        for number, name in enumerate(HOSTS, start=10)
-    }
+    hosts = {name: {"ansible_host": f"192.0.2.{number}"} for number, name in enumerate(HOSTS, start=10)}
     groups = sorted({group for groups in HOSTS.values() for group in groups})
     children = {group: {"hosts": {name: {} for name in HOSTS if group in HOSTS[name]}} for group in groups}
     path = folder / "inventory.yml"
@@ -51,11 +44,11 @@ def _inventory(folder: Path) -> Path:
     return path
 
 
-def _playbook(folder: Path, out: Path) -> Path:
+def _playbook(folder: Path, site: str, host: str) -> Path:
     """Render each template with its role's defaults and those it depends on; no task of a role runs."""
     roles = ["secrets", "tls", "slurm_config", "portal_venv", *(role for role in FILES if role != "slurm_config")]
     # Values of an inventory win over a role's defaults, so its files come last.
-    group_vars = sorted((ANSIBLE / "inventories" / "lab" / "group_vars").glob("**/*.yml"))
+    group_vars = sorted((ANSIBLE / "inventories" / site / "group_vars").glob("**/*.yml"))
     values = [str(ANSIBLE / "roles" / role / "defaults" / "main.yml") for role in roles]
     values += [str(path) for path in group_vars if path.stem != "slurm_compute"]
     templates = {
@@ -65,42 +58,58 @@ def _playbook(folder: Path, out: Path) -> Path:
     }
     render = {
         "name": "Render everything with one module call",
-        "ansible.builtin.copy": {"dest": str(out / "rendered.json"), "content": "{{ templates | to_json }}"},
+        "ansible.builtin.copy": {"dest": str(folder / "rendered.json"), "content": "{{ templates | to_json }}"},
         "vars": {"templates": templates},
     }
     path = folder / "render.yml"
-    play = {"name": "Render", "hosts": "svc", "gather_facts": False, "vars_files": values, "tasks": [render]}
+    play = {"name": "Render", "hosts": host, "gather_facts": False, "vars_files": values, "tasks": [render]}
     path.write_text(yaml.safe_dump([play], sort_keys=False))
     return path
 
 
-@pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the lab's rendered files."""
-    folder = tmp_path_factory.mktemp("ansible")
-    out = folder / "out"
-    out.mkdir()
-    argv = [
-        str(Path(sys.executable).parent / "ansible-playbook"),
-        "-i",
-        str(_inventory(folder)),
-        str(_playbook(folder, out)),
-    ]
+def _render(folder: Path, site: str, inventory: Path, host: str) -> Path:
+    """Run Ansible on this machine as if it were `host`; the folder with what it rendered."""
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), "-e", json.dumps(here)]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "ANSIBLE_HOME": str(folder / "home"),
                    "LC_ALL": "C.UTF-8"}  # fmt: skip
-    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*argv, str(_playbook(folder, site, host))],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    for name, text in json.loads((out / "rendered.json").read_text()).items():
-        (out / name).write_text(text)
-    return out
+    for name, text in json.loads((folder / "rendered.json").read_text()).items():
+        (folder / name).write_text(text)
+    return folder
 
 
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of rendered files: the lab's, and those of the example that sites copy."""
+    lab, example = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("example")
+    return {
+        "lab": _render(lab, "lab", _inventory(lab), "svc"),
+        "example": _render(example, "example", ANSIBLE / "inventories" / "example" / "hosts.yml", "portal1"),
+    }
+
+
+@pytest.fixture
+def rendered(sites: dict[str, Path]) -> Path:
+    """The lab's."""
+    return sites["lab"]
+
+
+@pytest.mark.parametrize("site", ["lab", "example"])
 @pytest.mark.parametrize("name", [name for names in FILES.values() for name in names])
-def test_rendered_files_are_the_golden_ones(rendered: Path, name: str) -> None:
-    golden = GOLDEN / name
+def test_rendered_files_are_the_golden_ones(sites: dict[str, Path], site: str, name: str) -> None:
+    text, golden = (sites[site] / name).read_text(), GOLDEN / site / name
     if os.environ.get("ONE_WRITE_GOLDEN"):
-        golden.write_text((rendered / name).read_text())
-    assert (rendered / name).read_text() == golden.read_text()
+        golden.write_text(text)
+    assert text == golden.read_text()
 
 
 def test_the_portal_reads_its_settings(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
