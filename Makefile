@@ -45,8 +45,9 @@ lint: venv ## ruff, mypy, import-linter, ansible-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=lab $(BIN)/mypy --explicit-package-bases lab/onelab
 	$(BIN)/lint-imports
-	cd ansible && ../$(BIN)/ansible-lint -q
+	cd ansible && ../$(BIN)/ansible-lint -q -c .ansible-lint
 
 format: venv ## let ruff format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -23,6 +23,7 @@ from onelab.prerequisites import require
 from onelab.processes import POLL_S, find_machine, kill_cgroup
 from onelab.progress import Progress
 from onelab.record import Record
+from onelab.trainingdata import make_training_data
 
 READY_TIMEOUT_S = 60.0
 VENV = "opt/one/venv"
@@ -44,6 +45,7 @@ def up(layout: Layout, cache: Cache, progress: Progress, *, configured: bool = T
                 node.boot(layout, each, layers.lowers())
             wait_for_ssh(layout, made)
         if images is not None:
+            make_training_data(layout)
             apply(layout, progress, made, images.result(), only_if_changed=True)
     return made
 
