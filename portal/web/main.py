@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import structlog
 import uvicorn
 
+from portal import jsonlog
 from portal.settings import load_settings
 from portal.web.app import create_app
 
@@ -14,14 +14,7 @@ SHUTDOWN_S = 5
 
 def main() -> None:
     """Serve until told to stop; open log streams get SHUTDOWN_S to end."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
-    )
+    jsonlog.configure()
     settings = load_settings()
     uvicorn.run(
         create_app(settings),

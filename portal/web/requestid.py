@@ -8,6 +8,8 @@ import structlog
 from litestar.types import Message, Scope
 
 HEADER = b"x-request-id"
+_PROBED = frozenset({"/healthz", "/metrics"})
+"""Asked every few seconds by machines: only their failures are worth a line."""
 _log = structlog.get_logger("portal.web")
 
 
@@ -27,6 +29,8 @@ async def answer_with_id(message: Message, scope: Scope) -> None:
         return
     request_id = request_id_of(scope)
     message["headers"] = [*message.get("headers", []), (HEADER, request_id.encode())]
+    if scope.get("path") in _PROBED and message["status"] < 400:
+        return
     _log.info(
         "request",
         method=scope.get("method"),

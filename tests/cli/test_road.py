@@ -134,6 +134,9 @@ def test_wait_exits_with_the_result(road: Road, small_file: str, monkeypatch: py
     monkeypatch.setattr("portal.cli.watching.wait.__kwdefaults__", {"quiet": False, "sleep": turn})
     document = road.json("kim", "submit", small_file, "--wait", code=1)
     assert document["state"] == "failed"
+    shown = road.one("kim", "show", document["id"])
+    assert "Died first: " in shown
+    assert shown.endswith("\n  boom\n")
 
 
 def test_problems_of_a_spec_are_printed_with_their_places(road: Road, tmp_path: Path, small: dict[str, Any]) -> None:

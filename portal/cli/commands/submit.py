@@ -73,7 +73,7 @@ def submit(
         if follow:
             follow_to_the_end(cli, api, workload["id"], output)
         elif wait_for_it:
-            end_with(cli, wait(api, cli.words, workload["id"]), output)
+            end_with(cli, api, wait(api, cli.words, workload["id"]), output)
 
 
 def _dry_run(cli: Cli, api: Api, body: dict[str, Any], output: Format) -> None:

@@ -67,13 +67,16 @@ def show(context: typer.Context, workload: WorkloadArgument, output: Output = Fo
     cli = cli_of(context)
     with cli.api() as api:
         document = api.get(f"/workloads/{workload}")
+        failure = _failure_lines(api, document) if output is Format.TEXT else []
     if output is Format.JSON:
         print_json(document)
-    else:
-        print_fields(_fields(cli.words, document))
+        return
+    print_fields(_fields(cli.words, document, failure[:1]))
+    for line in failure[1:]:
+        print_line(f"  {line}")
 
 
-def _fields(words: Words, item: dict[str, Any]) -> Iterator[tuple[str, object]]:
+def _fields(words: Words, item: dict[str, Any], failure: list[str]) -> Iterator[tuple[str, object]]:
     yield words("id"), item["id"]
     yield words("name"), item["name"]
     yield words("status"), state_words(item, words)
@@ -88,16 +91,19 @@ def _fields(words: Words, item: dict[str, Any]) -> Iterator[tuple[str, object]]:
         yield words("approval"), ", ".join(item["approvalReasons"])
         yield words("loop_test"), words.value("test", item["loopTest"]["status"])
     yield words("reason"), item["rejectReason"] or item["cancelReason"]
-    if item["failure"]:
-        yield words("failure"), _failure(item["failure"])
+    yield words("failure"), "".join(failure)
     yield words("time_limit"), f"{item['timeLimitMin']} min"
     yield words("spec_hash"), item["specHash"]
     jobs = [f"{job['jobId']} {job['state'] or job['status']}" for job in item["slurmJobs"] if job["jobId"]]
     yield words("slurm_jobs"), ", ".join(jobs)
 
 
-def _failure(failure: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in failure.items() if value not in (None, "", [], {}))
+def _failure_lines(api: Api, document: dict[str, Any]) -> list[str]:
+    """What went wrong in words, then the last lines of what died first; nothing for a workload that did not fail."""
+    if not document["failure"]:
+        return []
+    lines = [api.get(f"/workloads/{document['id']}/why")["text"], *document["failure"].get("last_lines", [])]
+    return [plain(line) for line in lines]
 
 
 def logs(
@@ -140,20 +146,20 @@ def _written_through(text: str) -> None:
 def follow_to_the_end(cli: Cli, api: Api, workload: str, output: Format) -> None:
     """Print the logs (not with -o json, which wants the document alone) and exit as the workload did."""
     if output is Format.JSON:
-        end_with(cli, wait(api, cli.words, workload), output)
+        end_with(cli, api, wait(api, cli.words, workload), output)
         return
     follow(api, cli.words, workload, LogPrinter(_written_through))
-    end_with(cli, api.get(f"/workloads/{workload}"), output)
+    end_with(cli, api, api.get(f"/workloads/{workload}"), output)
 
 
-def end_with(cli: Cli, document: dict[str, Any], output: Format) -> None:
+def end_with(cli: Cli, api: Api, document: dict[str, Any], output: Format) -> None:
     """Tell how a workload ended and exit with its result."""
     if output is Format.JSON:
         print_json(document)
     else:
         print_line(cli.words("state_now", id=document["id"], state=state_words(document, cli.words)))
-        if document["failure"]:
-            print_note(plain(_failure(document["failure"])))
+        for line in _failure_lines(api, document):
+            print_note(line)
         if document["rejectReason"]:
             print_note(plain(document["rejectReason"]))
     raise typer.Exit(int(exit_of_state(document["state"])))
