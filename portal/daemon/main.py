@@ -16,6 +16,7 @@ from containers import convert_client
 from containers.convert_client import Converted, Progress
 from containers.credentials import credentials_file
 from containers.registry import RegistryAccess, resolve
+from portal import jsonlog
 from portal.daemon import commands, handover, images, resolving, saving, snapshot, watch
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
@@ -127,4 +128,5 @@ async def _stop_on_signal(scope: anyio.CancelScope) -> None:
 
 def main() -> None:
     """Entry point of `one-daemon`."""
+    jsonlog.configure()
     anyio.run(_serve, load_settings())
