@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ from slurm.records import ClusterVersion, NodeRecord, Snapshot
 _SNAPSHOT = TypeAdapter(Snapshot)
 _VERSION = TypeAdapter(ClusterVersion)
 ROW_ID = 1
+PORTAL_MARK = "one:"
+"""How the comment of every job of the portal begins (compile.handover.JobMark)."""
 
 
 @dataclass
@@ -77,13 +79,15 @@ async def state_row(session: AsyncSession) -> ClusterState:
 
 
 async def snapshot(session: AsyncSession) -> Snapshot | None:
-    """The newest snapshot, None before the first one."""
+    """The newest snapshot with the jobs from outside the portal, None before the first one."""
     row = await state_row(session)
     return _SNAPSHOT.validate_python(row.snapshot) if row.snapshot else None
 
 
 async def store(session: AsyncSession, taken: Snapshot, version: ClusterVersion) -> None:
-    """Keep a new snapshot; Slurm is reachable."""
+    """Keep a new snapshot; Slurm is reachable. The portal's own jobs have rows of their own, so only the others are kept."""
+    outside = tuple(job for job in taken.jobs if not job.comment.startswith(PORTAL_MARK))
+    taken = replace(taken, jobs=outside)
     row = ClusterState(
         id=ROW_ID,
         at=now(),

@@ -24,7 +24,6 @@ from portal.spec.load import load_resolved
 from slurm.records import JobRecord
 from slurm.states import PENDING
 
-PORTAL_MARK = "one:"
 HIDDEN_KINDS = frozenset({"test"})
 
 
@@ -55,7 +54,7 @@ async def rank_at_end(session: AsyncSession, settings: Settings, level: Level) -
     return PriorityScale.of(settings).rank_at_end([workload.queue_rank for workload in await _waiting(session, level)])
 
 
-async def entries(session: AsyncSession, actor: Actor, *, mine: bool = False) -> list[QueueEntry]:
+async def entries(session: AsyncSession, actor: Actor, settings: Settings, *, mine: bool = False) -> list[QueueEntry]:
     """Everything that waits, in Slurm's own order, jobs from outside included; what Slurm does not have yet comes last."""
     demand(actor, Permission.QUEUE_READ)
     waiting = [workload for workload in await _waiting(session) if workload.kind not in HIDDEN_KINDS]
@@ -63,7 +62,7 @@ async def entries(session: AsyncSession, actor: Actor, *, mine: bool = False) ->
         waiting = [workload for workload in waiting if workload.owner_id == actor.user_id]
     lines = [_line(actor, workload) for workload in waiting]
     if not mine:
-        lines += [_outside(job) for job in await _outside_jobs(session)]
+        lines += [_outside(job, settings) for job in await _outside_jobs(session)]
     lines.sort(key=lambda line: (line.slurm_priority is None, -(line.slurm_priority or 0), line.slurm_id or 0))
     return [replace(line, order=order) for order, line in enumerate(lines, 1)]
 
@@ -201,14 +200,11 @@ def current_job(workload: Workload) -> SlurmJob | None:
 
 async def _outside_jobs(session: AsyncSession) -> Iterable[JobRecord]:
     taken = await cluster.snapshot(session)
-    return [
-        job
-        for job in (taken.jobs if taken else ())
-        if job.state == PENDING and job.job_id == job.leader_id and not job.comment.startswith(PORTAL_MARK)
-    ]
+    jobs = taken.jobs if taken else ()
+    return [job for job in jobs if job.state == PENDING and job.job_id == job.leader_id]
 
 
-def _outside(job: JobRecord) -> QueueEntry:
+def _outside(job: JobRecord, settings: Settings) -> QueueEntry:
     gpus = [
         f"{name.partition(':')[2] or 'GPU'} x {count}" for name, count in job.gres.items() if name.startswith("gpu")
     ]

@@ -71,7 +71,7 @@ async def _image_troubles(session: AsyncSession, workload: Workload) -> str:
 
 async def _in_slurm(session: AsyncSession, actor: Actor, settings: Settings, workload: Workload) -> Why:
     job = queue.current_job(workload)
-    lines = await queue.entries(session, actor)
+    lines = await queue.entries(session, actor, settings)
     position = next((line.order for line in lines if line.workload_id == workload.id), None)
     code = job.reason if job and job.reason and job.reason != "None" else "Priority"
     reason = explain_reason(code, await _facts(session, settings, workload, position))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,9 @@ async def waiting(world: World, small: dict[str, Any]) -> list[str]:
 
 async def order(world: World) -> list[str | None]:
     async with world.maker() as session:
-        return [line.workload_id for line in await queue.entries(session, world.actors["admin"])]
+        return [
+            line.workload_id for line in await queue.entries(session, world.actors["admin"], world.context.settings)
+        ]
 
 
 def slurm_order(world: World, ids: list[str]) -> list[str]:
@@ -118,3 +121,15 @@ async def test_what_scontrol_changed_is_seen_and_respected(world: World, waiting
     await world.round()
     assert (await world.workload(waiting[1])).attempts[0].jobs[0].changed_outside_at is None
     assert await order(world) == [waiting[0], waiting[2], waiting[1]]
+
+
+async def test_jobs_from_outside_stand_in_their_place(world: World, waiting: list[str]) -> None:
+    mine = world.slurm.submissions[0]
+    sbatch = replace(mine.components[0], name="train.sh", comment="", nice=mine.components[0].nice - 1000)
+    world.cluster.add(mine, (sbatch,), owner="lee")
+    await world.round()
+    async with world.maker() as session:
+        first, *rest = await queue.entries(session, world.actors["kim"], world.context.settings)
+    assert (first.name, first.applicant, first.phase, first.workload_id) == ("train.sh", "lee", "external", None)
+    assert first.resources.startswith("V100 x 1")
+    assert [line.workload_id for line in rest] == waiting

@@ -40,13 +40,14 @@ class MoveBody(BaseModel):
 async def list_queue(
     session: Session,
     actor: Asker,
+    settings: SiteSettings,
     language: InLanguage,
     whose: Annotated[Literal["all", "mine"], QueryParameter(name="scope")] = "all",
     page: PageNumber = 1,
     size: PageSize = 50,
 ) -> dict[str, Any]:
     """What waits, in Slurm's own order, jobs from outside the portal included."""
-    lines = await queue.entries(session, actor, mine=whose == "mine")
+    lines = await queue.entries(session, actor, settings, mine=whose == "mine")
     shown = lines[(page - 1) * size : page * size]
     return page_document([queue_document(line, language) for line in shown], page, size, len(lines))
 
