@@ -17,8 +17,15 @@ from minio.error import MinioAdminException, S3Error
 
 PROBE = "portal-access-probe"
 READ = ["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"]
-WRITE = [*READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
-         "s3:ListBucketMultipartUploads", "s3:CreateBucket"]
+WRITE = [
+    *READ,
+    "s3:PutObject",
+    "s3:DeleteObject",
+    "s3:AbortMultipartUpload",
+    "s3:ListMultipartUploadParts",
+    "s3:ListBucketMultipartUploads",
+    "s3:CreateBucket",
+]
 
 
 def policy(access: str, buckets: list[str]) -> dict[str, Any]:
