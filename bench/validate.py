@@ -223,7 +223,7 @@ def _some_node(step: Json, inventory: Sequence[Json]) -> bool:
         "cpus": step["cpus"],
         "memory_mib": step["memory_mib"],
     }
-    return sum(one["count"] for one in inventory if _holds(one, group)) >= step.get("nodes", 1)
+    return bool(sum(one["count"] for one in inventory if _holds(one, group)) >= step.get("nodes", 1))
 
 
 def _sums(graph: Json, line: Json, view: _View) -> Iterator[str]:

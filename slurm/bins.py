@@ -1,4 +1,4 @@
-"""One group being filled: what it must ask for, and what one more step would make it cost."""
+"""Groups while they are being filled with steps, and when that is done."""
 
 from __future__ import annotations
 
@@ -68,6 +68,30 @@ class Bin:
         found.update(time for time in self.times if earliest < time < latest)
         found.update(time - duration for time in self.times if earliest < time - duration < latest)
         return sorted(found, reverse=True)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Steps (a bit mask) that share one group, what the group must ask for and when its last step is expected to end."""
+
+    kind: Kind
+    steps: int
+    shape: Shape
+    last: float
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The groups of one job, the planned start of every step of the graph (0 outside the job) and the expected end.
+
+    `waits`: pairs of which the second must not start before the first has started, or it could take the room that is
+    planned for the first.
+    """
+
+    bundles: tuple[Bundle, ...]
+    starts: tuple[float, ...]
+    end: float
+    waits: tuple[tuple[int, int], ...]
 
 
 def plus(one: Demand, other: Demand) -> Demand:

@@ -8,6 +8,7 @@ from slurm.errors import PlanProblem
 from slurm.graph import Step, StepGraph
 from slurm.hosting import MAX_GROUPS, Hosts, Kind, Shape, shape_of
 from slurm.inventory import NodeClass
+from slurm.units import memory_text
 
 
 def impossible_steps(graph: StepGraph, hosts: Hosts) -> list[PlanProblem]:
@@ -56,24 +57,23 @@ def _problems(step: Step, hosts: Hosts) -> Iterator[PlanProblem]:
             message_ko=f"{step.id}: GPU 유형 {step.gpu_type}이(가) 있는 노드가 없습니다 (있는 유형: {known})",
         )
         return
-    exceeded = [(name, asked + unit) for name, asked, most, unit in _resources(step, classes) if int(asked) > most]
+    exceeded = [(name, words) for name, asked, most, words in _resources(step, classes) if asked > most]
     # Nothing is too large by itself: no single node has all of it together, or too few nodes have.
     for name, asked in exceeded or [_combined(step, hosts, kind)]:
         yield _problem(step, name, asked, _largest(classes, name))
 
 
-def _resources(step: Step, classes: Sequence[NodeClass]) -> Iterator[tuple[str, str, int, str]]:
-    """Resource, asked, most that one node has, unit."""
+def _resources(step: Step, classes: Sequence[NodeClass]) -> Iterator[tuple[str, int, int, str]]:
+    """Resource, asked, most that one node has, asked in words."""
 
     def most(size: Callable[[NodeClass], int]) -> int:
         return max((size(one) for one in classes), default=0)
 
-    if step.gpus:
-        yield "gpus", str(step.gpus), most(lambda one: one.gpus), f" x {step.gpu_type}"
-    if step.shards:
-        yield "gpu_shards", str(step.shards), most(lambda one: one.shards_per_gpu), f" shares of one {step.gpu_type}"
-    yield "cpus", str(step.cpus), most(lambda one: one.cpus), " CPUs"
-    yield "memory", str(step.memory_mib), most(lambda one: one.memory_mib), "MB"
+    yield "gpus", step.gpus, most(lambda one: one.gpus), f"{step.gpu_type} x {step.gpus}"
+    shares = f"{step.shards} shares of one {step.gpu_type}"
+    yield "gpu_shards", step.shards, most(lambda one: one.shards_per_gpu), shares
+    yield "cpus", step.cpus, most(lambda one: one.cpus), f"{step.cpus} CPU"
+    yield "memory", step.memory_mib, most(lambda one: one.memory_mib), memory_text(step.memory_mib)
 
 
 def _combined(step: Step, hosts: Hosts, kind: Kind) -> tuple[str, str]:
@@ -97,11 +97,13 @@ def _problem(step: Step, resource: str, asked: str, largest: str) -> PlanProblem
 
 def _largest(classes: Iterable[NodeClass], resource: str) -> str:
     """The largest node in words: most GPUs, then most memory ("A100 x 8, 195GB"); with CPUs and count where they matter."""
-    first = (lambda one: one.cpus) if resource == "cpus" else (lambda one: one.gpus)
-    ordered = sorted(classes, key=lambda one: (first(one), one.memory_mib, one.cpus))
-    if not ordered:
+
+    def size(one: NodeClass) -> tuple[int, int, int]:
+        return (one.cpus if resource == "cpus" else one.gpus), one.memory_mib, one.cpus
+
+    one = max(classes, key=size, default=None)
+    if one is None:
         return "-"
-    one = ordered[-1]
     parts = [f"{one.label} x {one.gpus}"] if one.gpus else []
     parts += [f"{one.cpus} CPU"] if resource in ("cpus", "size", "nodes") else []
     parts += [_gigabytes(one.memory_mib)]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from slurm.bins import Bin, plus
+from slurm.bins import Bin, Bundle, Packing, plus
 from slurm.demand import TIE, Packer
 from slurm.hosting import Kind, Shape
 from slurm.order import members
@@ -18,34 +17,13 @@ MAX_ROUNDS = 3
 RISK = 0.1
 """A group that relies on likely order counts as this much dearer: likelihood must save something to be relied on."""
 
+SQUEEZED = 24
+"""Where groups outnumber nodes, two of so many of the cheapest are joined at a time."""
+
 LATE_SPREADS = 4
 """A step that ends so many spreads before the last one does not change when that is expected to end."""
 
 INFINITE = float("inf")
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """Steps (a bit mask) that share one group, what the group must ask for and when its last step is expected to end."""
-
-    kind: Kind
-    steps: int
-    shape: Shape
-    last: float
-
-
-@dataclass(frozen=True)
-class Packing:
-    """The groups of one job, the planned start of every step of the graph (0 outside the job) and the expected end.
-
-    `waits`: pairs of which the second must not start before the first has started, or it could take the room that is
-    planned for the first.
-    """
-
-    bundles: tuple[Bundle, ...]
-    starts: tuple[float, ...]
-    end: float
-    waits: tuple[tuple[int, int], ...]
 
 
 class Filling:
@@ -265,21 +243,31 @@ class Filling:
     def _squeeze(self) -> bool:
         """One group less: join the two bins for which that costs least, of a kind that lacks nodes where there is one."""
         short = [kind for kind in self.bins if self.packer.hosts.assign(self._groups(kind)) is None] or list(self.bins)
-        cheapest: tuple[float, Bin, Bin, Bin] | None = None
-        for kind in short:
-            for one, two in combinations(self.bins[kind], 2):
-                union = Bin(kind, one.timed and two.timed, one.steps | two.steps)
-                self._refresh(union)
-                cost = union.cost - one.cost - two.cost
-                if cost < (cheapest[0] if cheapest else INFINITE):
-                    cheapest = cost, one, two, union
-        if cheapest is None:
-            return False
-        _, one, two, union = cheapest
-        self.bins[union.kind] = [other for other in self.bins[union.kind] if other is not one and other is not two] + [
-            union
-        ]
-        return True
+        for most in (SQUEEZED, len(self.packer.kinds)):
+            pairs = [
+                pair
+                for kind in short
+                for pair in combinations(sorted(self.bins[kind], key=lambda one: one.cost)[:most], 2)
+            ]
+            cost, one, two = min(
+                map(self._joined_cost, pairs), key=lambda priced: priced[0], default=(INFINITE, None, None)
+            )
+            if one is not None and two is not None and cost < INFINITE:
+                self._merge(self.bins[one.kind], one, two)
+                return True
+        return False
+
+    def _joined_cost(self, pair: tuple[Bin, Bin]) -> tuple[float, Bin, Bin]:
+        one, two = pair
+        return self._union(one, two).cost - one.cost - two.cost, one, two
+
+    def _union(self, one: Bin, two: Bin) -> Bin:
+        union = Bin(one.kind, one.timed and two.timed, one.steps | two.steps)
+        self._refresh(union)
+        return union
+
+    def _merge(self, bins: list[Bin], one: Bin, two: Bin) -> None:
+        bins[:] = [other for other in bins if other is not one and other is not two] + [self._union(one, two)]
 
     def _join_bins(self) -> None:
         """Join the two bins whose union saves most, again and again."""
@@ -305,6 +293,4 @@ class Filling:
         larger = max(self._weight(one.kind, one.shape), self._weight(two.kind, two.shape))
         if one.kind.uses_gpu and larger * max(one.last, two.last) >= one.cost + two.cost:
             return 0.0
-        union = Bin(one.kind, one.timed, one.steps | two.steps)
-        self._refresh(union)
-        return one.cost + two.cost - union.cost
+        return one.cost + two.cost - self._union(one, two).cost

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from slurm.bins import Bin
+from slurm.bins import Bin, Bundle, Packing
 from slurm.demand import Packer
 from slurm.hosting import Kind, Shape
 from slurm.order import mask_of, members
-from slurm.packing import Bundle, Filling, Packing
+from slurm.packing import Filling
 
 
 def pack_smallest(packer: Packer, steps: int) -> Packing:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import networkx as nx
 
+from slurm.bins import Bundle
 from slurm.demand import Packer
 from slurm.order import mask_of, members
-from slurm.packing import Bundle, Filling
+from slurm.packing import Filling
 from slurm.smallest import pack_smallest
 
 STEPS_PER_JOB = 3
