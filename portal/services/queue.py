@@ -205,9 +205,8 @@ async def _outside_jobs(session: AsyncSession) -> Iterable[JobRecord]:
 
 
 def _outside(job: JobRecord, settings: Settings) -> QueueEntry:
-    gpus = [
-        f"{name.partition(':')[2] or 'GPU'} x {count}" for name, count in job.gres.items() if name.startswith("gpu")
-    ]
+    types = {name.partition(":")[2]: count for name, count in job.gres.items() if name.startswith("gpu")}
+    gpus = [f"{settings.slurm.gpu_labels.get(name, name) or 'GPU'} x {count}" for name, count in types.items()]
     size = gpus or [f"CPU x {job.cpus}"]
     return QueueEntry(
         order=0,
