@@ -26,6 +26,12 @@ def state_words(document: dict[str, Any], words: Words) -> str:
     return f"{state} · {words.value('phase', phase)}" if phase else state
 
 
+def reasons_text(document: dict[str, Any], words: Words) -> str:
+    """`rl-agent GPU 4, rl-agent 메모리 128GB`: why it needs an approval."""
+    text = "textKo" if words.language == "ko" else "textEn"
+    return ", ".join(reason[text] for reason in document["approvalReasons"])
+
+
 def wait(api: Api, words: Words, workload_id: str, *, quiet: bool = False, sleep: Sleep = time.sleep) -> dict[str, Any]:
     """The workload once it has ended; each change of state is told on stderr unless `quiet`. Ctrl-C detaches."""
     shown = ""

@@ -51,6 +51,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         JsonObject: JsonColumn,
         list[str]: JsonColumn,
+        list[JsonObject]: JsonColumn,
         list[int]: JsonColumn,
     }
 
@@ -134,7 +135,7 @@ class Workload(Base):
     phase: Mapped[str] = mapped_column(String(24), default="")
     unknown_since: Mapped[datetime | None] = mapped_column()
     needs_approval: Mapped[bool] = mapped_column(default=False)
-    approval_reasons: Mapped[list[str]] = mapped_column(default=list)
+    approval_reasons: Mapped[list[JsonObject]] = mapped_column(default=list)
     decision: Mapped[str] = mapped_column(String(16), default="awaiting")
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     decided_at: Mapped[datetime | None] = mapped_column()

@@ -78,6 +78,12 @@ class ApprovalReason:
         """`rl-agent memory 128GB`."""
         return f"{self.component} {self._name('memory')} {self.asked}"
 
+    def as_json(self) -> dict[str, str]:
+        """As rows and the API carry it, with what lists show in both languages."""
+        facts = {"step": self.step, "component": self.component, "resource": self.resource}
+        texts = {"textKo": self.short_ko, "textEn": self.short_en}
+        return {**facts, "asked": self.asked, "threshold": self.threshold, **texts}
+
     def _name(self, memory: str) -> str:
         return "GPU" if self.resource == "gpu" else memory
 

@@ -103,7 +103,7 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
         state=State.SUBMITTED.value,
         phase=Phase.CHECKING.value,
         needs_approval=bool(reasons),
-        approval_reasons=[reason.short_en for reason in reasons],
+        approval_reasons=[reason.as_json() for reason in reasons],
         spec={**loaded.document, "app_id": version.app_id},
         options={"form": request.form, "smallest": request.smallest, "run_test": request.run_test},
         time_limit_min=limit,

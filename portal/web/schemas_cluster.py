@@ -31,7 +31,7 @@ def dry_run_document(found: DryRun, language: Language) -> dict[str, Any]:
         **preview_document(found.preview, language),
         "kind": found.kind,
         "needsApproval": bool(found.approval),
-        "approvalReasons": [reason.short_ko if korean else reason.short_en for reason in found.approval],
+        "approvalReasons": [reason.as_json() for reason in found.approval],
         "approval": sentence_ko if korean else sentence_en,
         "problems": [problem_document(problem, language) for problem in found.warnings],
     }

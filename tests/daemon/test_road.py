@@ -63,10 +63,11 @@ async def test_the_gate_opens_only_for_a_passed_test_of_the_same_hash(world: Wor
     workload_id = await world.submit(example)
     await world.round()
     workload = await world.workload(workload_id)
-    assert (workload.state, workload.approval_reasons) == (
-        "awaiting_approval",
-        ["rl-agent GPU 4", "rl-agent memory 128GB"],
-    )
+    assert workload.state == "awaiting_approval"
+    assert [(reason["textEn"], reason["textKo"]) for reason in workload.approval_reasons] == [
+        ("rl-agent GPU 4", "rl-agent GPU 4"),
+        ("rl-agent memory 128GB", "rl-agent 메모리 128GB"),
+    ]
     with pytest.raises(Conflict, match="Test required"):
         await world.approve(workload_id)
     run_id = await world.start_test(workload_id)

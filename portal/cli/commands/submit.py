@@ -21,7 +21,7 @@ from portal.cli.commands.workloads import end_with, follow_to_the_end
 from portal.cli.context import Cli, Output, cli_of
 from portal.cli.exits import CliError, Exit
 from portal.cli.output import Format, print_json, print_line, print_note
-from portal.cli.watching import state_words, wait
+from portal.cli.watching import reasons_text, state_words, wait
 
 
 def submit(
@@ -94,6 +94,6 @@ def _announce(cli: Cli, workload: dict[str, Any], output: Format, *, quiet: bool
         return
     print_line(cli.words("submitted", id=workload["id"], state=state_words(workload, cli.words)))
     if workload["needsApproval"]:
-        reasons = ", ".join(workload["approvalReasons"])
+        reasons = reasons_text(workload, cli.words)
         print_line(cli.words("needs_approval", id=workload["id"], reasons=reasons))
     print_line(cli.words("next", id=workload["id"]))

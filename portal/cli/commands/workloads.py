@@ -12,7 +12,7 @@ from portal.cli.api import Api
 from portal.cli.context import Cli, Output, PageOption, SizeOption, WorkloadArgument, cli_of
 from portal.cli.exits import exit_of_state
 from portal.cli.output import Format, local_time, plain, print_fields, print_json, print_line, print_note, print_table
-from portal.cli.watching import LogPrinter, follow, state_words, wait
+from portal.cli.watching import LogPrinter, follow, reasons_text, state_words, wait
 from portal.cli.words import Words
 
 
@@ -88,7 +88,7 @@ def _fields(words: Words, item: dict[str, Any], failure: list[str]) -> Iterator[
     yield words("priority"), words.value("priority", item["priority"])
     yield words("decision"), words.value("decision", item["decision"])
     if item["needsApproval"]:
-        yield words("approval"), ", ".join(item["approvalReasons"])
+        yield words("approval"), reasons_text(item, words)
         yield words("loop_test"), words.value("test", item["loopTest"]["status"])
     yield words("reason"), item["rejectReason"] or item["cancelReason"]
     yield words("failure"), "".join(failure)
