@@ -44,6 +44,15 @@ class ImageMissing(CompileError):
         self.digest = digest
 
 
+class ImageUnusable(CompileError):
+    """The image of `step` cannot run as the spec has it."""
+
+    def __init__(self, step: str, image: str, why: str) -> None:
+        super().__init__(f"{step}: {why}")
+        self.step = step
+        self.image = image
+
+
 @dataclass(frozen=True)
 class RunnableImage:
     """A converted image: the absolute path of its SIF and what it runs by itself."""

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from containers.errors import ContainersError
 from containers.runtime import Mount, exec_argv
 from portal.compile.request import (
     MAX_SCRIPT_BYTES,
     CompiledJob,
     CompiledRun,
     ImageMissing,
+    ImageUnusable,
     RunnableImage,
     RunRequest,
     ScriptTooLarge,
@@ -51,8 +53,7 @@ def compile_run(
     """Plan a run on `inventory` and write down everything that Slurm and the runner need.
 
     `images` maps digests to converted images; `plan` is the stored plan of a run of which Slurm may have a part already,
-    so that the rest is made of the same one. Raises slurm.errors.PlanError, ImageMissing, ScriptTooLarge and
-    containers.errors.UnusableImage.
+    so that the rest is made of the same one. Raises slurm.errors.PlanError, ImageMissing, ImageUnusable and ScriptTooLarge.
     """
     spec = reduced(request.spec, request.test) if request.test else request.spec
     graph = step_graph(spec, site.cpus)
@@ -205,9 +206,12 @@ class _Compiler:
         image = self.images[digest]
         storage = self.spec.storage
         mounts = () if storage is None else (Mount(storage.path, storage.path, read_only=True),)
-        container = exec_argv(
-            image.sif, image.config, command=part.command, args=part.args, gpus=has_gpu, mounts=mounts
-        )
+        try:
+            container = exec_argv(
+                image.sif, image.config, command=part.command, args=part.args, gpus=has_gpu, mounts=mounts
+            )
+        except ContainersError as error:
+            raise ImageUnusable(step, part.image.reference, str(error)) from error
         return ContainerCommand(container.options, container.command)
 
     def _submission(self, index: int, planned: PlannedJob, script: str) -> Submission:

@@ -12,11 +12,11 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from containers.errors import ContainersError
 from containers.image import ImageConfig
 from portal.compile import (
     CompiledRun,
     CompileError,
+    ImageUnusable,
     JobMark,
     RunnableImage,
     RunRequest,
@@ -120,7 +120,10 @@ async def _compiled(
             "message_en": "; ".join(found.message_en for found in error.problems),
         }
         await state.change(session, workload, State.FAILED, DAEMON, failure={"cause": "no_plan", **words})
-    except (CompileError, ContainersError) as error:
+    except ImageUnusable as error:
+        failure = {"cause": "image", "step": error.step, "image": error.image, "message": str(error)}
+        await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
+    except CompileError as error:
         failure = {"cause": "no_plan", "message_ko": str(error), "message_en": str(error)}
         await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
     return None

@@ -16,9 +16,12 @@ from portal.services.access import allowed, app_facts, demand, visible_apps
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.services.paging import Page, contains, paged
+from portal.services.site import site_rules
+from portal.settings import Settings
 from portal.spec.canonical import content_sha256
 from portal.spec.load import LoadedSpec, load_spec
-from portal.spec.problems import SpecError
+from portal.spec.problems import Problem, SpecError, errors_of
+from portal.spec.rules import site_problems
 
 AUTO_ID = "auto"
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -30,6 +33,24 @@ class AppFilter:
 
     q: str = ""
     mine: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a spec file is worth here: `valid` when nothing stops it; `problems` has the warnings too."""
+
+    valid: bool
+    problems: tuple[Problem, ...]
+
+
+def check(settings: Settings, content: bytes) -> Checked:
+    """Read a spec file by the rules that hold everywhere and by this site's; nothing is kept."""
+    try:
+        loaded = load_spec(content)
+    except SpecError as error:
+        return Checked(False, tuple(error.problems))
+    problems = (*loaded.problems, *site_problems(loaded.spec, site_rules(settings)))
+    return Checked(not errors_of(problems), problems)
 
 
 async def page(session: AsyncSession, actor: Actor, wanted: AppFilter, number: int, size: int) -> Page[App]:

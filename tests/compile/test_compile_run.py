@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from containers.errors import UnusableImage
 from containers.image import ImageConfig
 from portal.compile import (
     CompiledRun,
     ImageMissing,
+    ImageUnusable,
     JobMark,
     RunnableImage,
     ScriptTooLarge,
@@ -277,8 +277,9 @@ def test_an_image_that_is_not_converted_is_named(example: AppSpec) -> None:
 
 def test_an_image_without_a_command_is_refused(example: AppSpec) -> None:
     images = {digest: RunnableImage(image.sif, ImageConfig()) for digest, image in images_of(example).items()}
-    with pytest.raises(UnusableImage):
+    with pytest.raises(ImageUnusable, match=r"TASK-001/CL-REF-003: .* names no command") as caught:
         compile_run(request_for(example), LAB, images, SITE)
+    assert (caught.value.step, caught.value.image) == ("TASK-001/CL-REF-003", "registry.avatar.io/reward-calc:1.0")
 
 
 def test_a_script_that_slurm_would_not_take_is_named() -> None:

@@ -197,6 +197,12 @@ async def test_all_problems_of_a_spec_at_once(site: Site, small: dict[str, Any])
     assert {problem["path"] for problem in checked["problems"]} == paths
 
 
+async def test_validate_knows_the_site(site: Site, small: dict[str, Any]) -> None:
+    small["storage"] = {"type": "distributed", "path": "/etc"}
+    checked = await site.post("kim", "/validate", small)
+    assert (checked["valid"], [problem["path"] for problem in checked["problems"]]) == (False, ["$.storage.path"])
+
+
 async def test_queue_changes_are_admins(site: Site, small: dict[str, Any]) -> None:
     first, second = [await submitted(site, small, name=name) for name in ("first", "second")]
     await resolving.resolve_submitted(site.world.context)

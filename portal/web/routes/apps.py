@@ -9,23 +9,18 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from portal.services import apps
 from portal.services.apps import AppFilter
-from portal.spec.load import load_spec
-from portal.spec.problems import SpecError
 from portal.web.body import SpecOperation, spec_of
-from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session, page_document
+from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session, SiteSettings, page_document
 from portal.web.guards import READ, SUBMIT
 from portal.web.problems import problem_document
 from portal.web.schemas import app_document, version_document
 
 
 @post("/validate", guards=[READ], status_code=200, opt={"spec_body": True}, operation_class=SpecOperation)
-async def validate(request: Request[Any, Any, Any], language: InLanguage) -> dict[str, Any]:
+async def validate(request: Request[Any, Any, Any], settings: SiteSettings, language: InLanguage) -> dict[str, Any]:
     """Check a spec file: `valid`, and every problem with its JSON path and cure. Nothing is kept."""
-    try:
-        problems = load_spec(await request.body()).problems
-    except SpecError as error:
-        return {"valid": False, "problems": [problem_document(found, language) for found in error.problems]}
-    return {"valid": True, "problems": [problem_document(found, language) for found in problems]}
+    found = apps.check(settings, await request.body())
+    return {"valid": found.valid, "problems": [problem_document(problem, language) for problem in found.problems]}
 
 
 @get("/apps", guards=[READ])
