@@ -244,16 +244,14 @@ class Filling:
         """One group less: join the two bins for which that costs least, of a kind that lacks nodes where there is one."""
         short = [kind for kind in self.bins if self.packer.hosts.assign(self._groups(kind)) is None] or list(self.bins)
         for most in (SQUEEZED, len(self.packer.kinds)):
-            pairs = [
-                pair
-                for kind in short
-                for pair in combinations(sorted(self.bins[kind], key=lambda one: one.cost)[:most], 2)
-            ]
-            cost, one, two = min(
-                map(self._joined_cost, pairs), key=lambda priced: priced[0], default=(INFINITE, None, None)
-            )
-            if one is not None and two is not None and cost < INFINITE:
-                self._merge(self.bins[one.kind], one, two)
+            cheap = {kind: sorted(self.bins[kind], key=lambda one: one.cost)[:most] for kind in self.bins}
+            pairs = [pair for kind in short for pair in combinations(cheap[kind], 2)]
+            # Steps without GPU may move in with others: their own nodes are the ones that are given up.
+            moving = [one for kind in short if not kind.uses_gpu for one in cheap[kind]]
+            pairs += [(host, one) for one in moving for kind in cheap if kind.uses_gpu for host in cheap[kind]]
+            best = min(map(self._joined_cost, pairs), key=lambda priced: priced[0], default=None)
+            if best is not None and best[0] < INFINITE:
+                self._merge(best[1], best[2])
                 return True
         return False
 
@@ -262,12 +260,17 @@ class Filling:
         return self._union(one, two).cost - one.cost - two.cost, one, two
 
     def _union(self, one: Bin, two: Bin) -> Bin:
-        union = Bin(one.kind, one.timed and two.timed, one.steps | two.steps)
+        steps = one.steps | two.steps
+        timed = one.timed and (two.timed or not two.kind.uses_gpu) and not steps & self.packer.linked
+        union = Bin(one.kind, timed, steps)
         self._refresh(union)
         return union
 
-    def _merge(self, bins: list[Bin], one: Bin, two: Bin) -> None:
-        bins[:] = [other for other in bins if other is not one and other is not two] + [self._union(one, two)]
+    def _merge(self, one: Bin, two: Bin) -> None:
+        union = self._union(one, two)
+        for kind in {one.kind, two.kind}:
+            self.bins[kind] = [other for other in self.bins[kind] if other is not one and other is not two]
+        self.bins[one.kind].append(union)
 
     def _join_bins(self) -> None:
         """Join the two bins whose union saves most, again and again."""

@@ -119,22 +119,34 @@ def _choose(packer: Packer, form: Form, limit: float, *, smallest: bool) -> tupl
     if hosted and ratio <= limit:
         return together, reason_within(ratio, limit, known=known)
     stages = _staged(packer, limit)
-    if len(stages) == 1 or any(_assign(packer, stage) is None for stage in stages):
+    if len(stages) == 1:
         return _all_hosted(packer, together), reason_uncut(ratio, limit, known=known)
+    _all_hosted(packer, stages)
     return stages, reason_cut(ratio if hosted else None, _ratio(packer, stages), limit, known=known)
 
 
 def _staged(packer: Packer, limit: float | None) -> list[Stage]:
-    """The fewest jobs within `limit`, or without one at most a job for every STEPS_PER_JOB steps."""
-    fewest: list[Sketch] = []
+    """The fewest jobs within `limit`, or without one at most a job for every STEPS_PER_JOB steps.
+
+    Where the groups of a job cannot all have nodes, more jobs are taken.
+    """
+    tried: list[list[Sketch]] = []
     for sketches in join_stages(Stages(packer)):
         held, used = sum(sketch.held for sketch in sketches), sum(sketch.used for sketch in sketches)
-        if fewest and limit is not None and held > limit * used:
+        if tried and limit is not None and held > limit * used:
             break
-        fewest = sketches
+        tried.append(sketches)
         if limit is None and len(sketches) <= max(2, len(packer.kinds) // STEPS_PER_JOB):
             break
-    return [make_stage(packer, sketch.steps) for sketch in fewest]
+    made: dict[int, Stage] = {}
+    for sketches in reversed(tried):
+        for sketch in sketches:
+            if sketch.steps not in made:
+                made[sketch.steps] = make_stage(packer, sketch.steps)
+        stages = [made[sketch.steps] for sketch in sketches]
+        if all(_assign(packer, stage) is not None for stage in stages):
+            break
+    return stages
 
 
 def _assign(packer: Packer, stage: Stage) -> list[NodeClass] | None:

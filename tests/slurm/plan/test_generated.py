@@ -65,3 +65,31 @@ def test_the_impossible_graph_names_every_such_step() -> None:
     ]
     assert answer["jobs"] == []
     assert answer["start_s"] == {}
+
+
+SMALL_CLUSTER: list[dict[str, Any]] = [
+    {"gpu_type": "A100", "gpus": 8, "cpus": 32, "memory_mib": 200000, "count": 2},
+    {"gpu_type": "V100", "gpus": 8, "cpus": 32, "memory_mib": 200000, "count": 1},
+]
+
+
+@pytest.mark.parametrize("form", ["staged", "auto"])
+@pytest.mark.parametrize("seed", range(400, 412))
+def test_three_nodes_are_enough_for_what_can_be_cut(seed: int, form: Form) -> None:
+    graph = raw_graph(seed, size=20, together=False)
+    answer = _answer(graph, SMALL_CLUSTER, form, history=False)
+    assert answer["infeasible"] == []
+    assert problems(graph, SMALL_CLUSTER, answer) == []
+
+
+def test_steps_without_gpu_move_in_with_others_where_nodes_are_few() -> None:
+    steps = [
+        {"id": "a", "runtime_s": 1.0, "cpus": 4, "memory_mib": 1000, "gpu_type": "A100", "gpu_count": 8},
+        {"id": "b", "runtime_s": 1.0, "cpus": 4, "memory_mib": 1000, "gpu_type": "A100", "gpu_count": 8},
+        {"id": "c", "runtime_s": 1.0, "cpus": 4, "memory_mib": 1000, "gpu_type": "V100", "gpu_count": 8},
+        {"id": "d", "runtime_s": 9.0, "cpus": 4, "memory_mib": 1000, "gpu_type": None, "gpu_count": 0},
+    ]
+    graph = {"name": "full", "steps": steps, "after": []}
+    answer = _answer(graph, SMALL_CLUSTER, "together", history=False)
+    assert problems(graph, SMALL_CLUSTER, answer) == []
+    assert [group["gpus"] for group in answer["jobs"][0]["groups"]] == [8, 8, 8]
