@@ -36,7 +36,7 @@ demo: up ## the example App from spec file to stored model, on real Slurm
 test: test-unit test-lab ## everything: unit tests, then the whole system on the lab
 
 test-unit: venv ## the fast tests, without the lab
-	$(BIN)/pytest -m "not lab" -n 2
+	$(BIN)/pytest -m "not lab" -n 2 --dist loadfile
 
 test-lab: up ## the tests of the whole system on the lab
 	$(BIN)/pytest tests/lab -m lab

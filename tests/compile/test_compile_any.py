@@ -47,7 +47,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(documents(), st.sampled_from(["auto", "together", "staged"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_nothing_is_lost(document: dict[str, Any], form: str) -> None:
     spec = pinned(document)
     try:

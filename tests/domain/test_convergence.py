@@ -20,7 +20,7 @@ def s_of(values: tuple[int, ...]) -> int:
     return sum((b > a) - (b < a) for a, b in itertools.combinations(values, 2))
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
 def test_exact_probabilities_are_those_of_all_orders(n: int) -> None:
     scores = [s_of(order) for order in itertools.permutations(range(n))]
     for order in itertools.permutations(range(n)):
