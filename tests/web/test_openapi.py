@@ -20,7 +20,7 @@ from portal.web.guards import PUBLIC_PATHS
 from tests.web.conftest import Site
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
-EXAMPLES_A_ROUTE = 6
+EXAMPLES_A_ROUTE = 4
 
 
 async def schema_of(site: Site) -> dict[str, Any]:
