@@ -33,6 +33,8 @@ class Packer:
             hosts.gpu_equivalents(kind, shape_of(step)) if kind.uses_gpu else 0.0
             for kind, step in zip(self.kinds, graph.steps, strict=True)
         )
+        starts, ends = order.times(expectation.durations)
+        self._lives = tuple(end - start for start, end in zip(starts, ends, strict=True))
         self.scenarios = scenarios(graph, expectation)
         self.linked = mask_of(i for i, mask in enumerate(order.together) if mask != 1 << i)
         self.likely = order.later if expectation.known else likely_order(order, expectation)
@@ -45,6 +47,10 @@ class Packer:
     def gpus(self, i: int) -> float:
         """GPUs that step i uses while it runs, over all its nodes; shares count as parts of one."""
         return self._gpus[i]
+
+    def used(self, steps: int) -> float:
+        """GPU-seconds that the steps are expected to use; a service uses its GPUs for as long as others need it."""
+        return sum(self._gpus[i] * self._lives[i] for i in members(steps & self.uses_gpu))
 
     def fits(self, kind: Kind, shape: Shape) -> bool:
         """Whether a node (or enough of them) can host a group of this shape."""

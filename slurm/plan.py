@@ -96,8 +96,7 @@ def make_plan(
 
 
 def _ratio(packer: Packer, stages: Sequence[Stage]) -> float:
-    durations = packer.expectation.durations
-    used = sum(packer.gpus(i) * durations[i] for i in range(len(durations)))
+    used = packer.used(packer.uses_gpu)
     return sum(stage.held for stage in stages) / used if used else 1.0
 
 

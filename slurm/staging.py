@@ -77,8 +77,7 @@ def _make_sketch(packer: Packer, steps: int) -> Sketch:
     held = sum(gpus * last for _, gpus, last in groups) if filling.hosted() else INFINITE
     if not _may_end_last(packer, steps, steps & ~packer.uses_gpu):
         held += min(gpus * (end - last) for mask, gpus, last in groups if _may_end_last(packer, steps, mask))
-    used = sum(packer.gpus(i) * packer.expectation.durations[i] for i in members(steps & packer.uses_gpu))
-    return Sketch(steps, held, used, tuple(packer.order.length(durations, steps) for durations in packer.scenarios))
+    return Sketch(steps, held, packer.used(steps), tuple(packer.order.length(durations, steps) for durations in packer.scenarios))
 
 
 def _may_end_last(packer: Packer, steps: int, some: int) -> bool:
@@ -92,8 +91,7 @@ class Stages:
         self._packer = packer
         self._made: dict[int, Sketch] = {}
         self._scenarios = range(len(packer.scenarios))
-        durations = packer.expectation.durations
-        self._used = sum(packer.gpus(i) * durations[i] for i in range(len(durations))) or 1.0
+        self._used = packer.used(packer.uses_gpu) or 1.0
         self.jobs = dict(enumerate(self.sketch(mask) for mask in _inseparable(packer)))
         self.before = dict.fromkeys(self.jobs, 0)
         self.after = dict.fromkeys(self.jobs, 0)

@@ -103,3 +103,12 @@ def test_the_smallest_allocation_takes_turns() -> None:
 
 def test_the_same_question_gets_the_same_answer() -> None:
     assert make_plan(example(), LAB, form="staged") == make_plan(example(), LAB, form="staged")
+
+
+def test_a_service_uses_its_gpus_as_long_as_others_need_it() -> None:
+    graph = StepGraph(
+        (Step("T/sim", 4, GIB, "V100", 1, service=True), Step("T/agent", 4, GIB, "A100", 2)),
+        (Edge("T/sim", "T/agent", "started"),),
+    )
+    plan = make_plan(graph, LAB, expected_s={"T/sim": 900.0, "T/agent": 60.0})
+    assert plan.expected_held_over_used == 1.0, "never less is held than used, whatever an earlier run's service took"
