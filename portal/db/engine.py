@@ -28,11 +28,16 @@ def engine_for(settings: Settings) -> AsyncEngine:
         url = url.set(password=password)
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
-        event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+        prepare_sqlite(engine)
         return engine
     return create_async_engine(
         url, pool_pre_ping=True, pool_size=5, max_overflow=15, connect_args={"connect_timeout": 10}
     )
+
+
+def prepare_sqlite(engine: AsyncEngine) -> None:
+    """Make a new SQLite engine behave: see `_sqlite_pragmas`."""
+    event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
