@@ -25,7 +25,7 @@ from portal.domain.looptest import (
 from portal.domain.runreport import RunReport
 from portal.rundir import RunDirError
 from portal.services import state
-from portal.services.audit import DAEMON, Action, record
+from portal.services.audit import DAEMON
 from slurm.states import CANCELLED, COMPLETED, NODE_FAIL, OUT_OF_MEMORY, TIMEOUT
 
 _BY_SLURM_STATE = {TIMEOUT: "time_limit", NODE_FAIL: "node_failure", OUT_OF_MEMORY: "out_of_memory"}
@@ -39,14 +39,15 @@ async def conclude(
     attempt.outcome = _outcome(workload, attempt, report)
     if workload.state == State.QUEUED and any(job.started_at for job in attempt.jobs):
         await state.change(session, workload, State.RUNNING, DAEMON)
-    if workload.kind == "test":
+    again = attempt.outcome == "node_failure" and attempt.number <= context.settings.policy.node_failure_attempts
+    if workload.kind == "test" and not again:
         await _judge_test(session, context, workload, attempt, report)
     if attempt.outcome == "completed":
         await state.change(session, workload, State.SAVING, DAEMON)
     elif attempt.outcome == "cancelled":
         detail = {"reason": workload.cancel_reason, "outside": workload.cancel_requested_at is None}
         await state.change(session, workload, State.CANCELLED, DAEMON, detail=detail)
-    elif attempt.outcome == "node_failure" and attempt.number <= context.settings.policy.node_failure_attempts:
+    elif again:
         detail = {"attempt_lost": attempt.number, "node": _failed_node(attempt)}
         await state.change(session, workload, State.QUEUED, DAEMON, phase=Phase.PREPARING, detail=detail)
     else:
@@ -109,15 +110,10 @@ async def _judge_test(
         raise AssertionError(f"test run {run.id} has no test row")
     result = _result(context, run, attempt, report)
     passed = result.passed and attempt.outcome == "completed"
-    test.status = "passed" if passed else "failed"
-    test.results = {**result.results, "why_ko": result.why_ko, "why_en": result.why_en}
+    results = {**result.results, "why_ko": result.why_ko, "why_en": result.why_en}
     if result.convergence is not None and result.convergence.trend is not None:
-        test.results["rising"] = result.convergence.trend.rising
-    test.executed_at = now()
-    facts = {"run": run.id, "status": test.status, "why": result.why_en}
-    record(session, DAEMON, Action.TEST_RESULT, "workload", test.requested_for_id, after=facts)
-    requested_for = await session.get_one(Workload, test.requested_for_id)
-    state.event(session, requested_for, "portal", f"test_{test.status}", text=result.why_en, data=facts)
+        results["rising"] = result.convergence.trend.rising
+    await state.judge_test(session, test, passed=passed, results=results)
 
 
 def _result(context: Context, run: Workload, attempt: Attempt, report: RunReport) -> TestResult:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import Event, Workload, now
-from portal.domain.lifecycle import TERMINAL, State, check_transition
-from portal.services.audit import Action, Actor, record
+from portal.db.models import Event, LoopTest, Workload, now
+from portal.domain.lifecycle import LABELS, TERMINAL, State, check_transition
+from portal.services.audit import DAEMON, Action, Actor, record
 
 
 async def change(
@@ -47,7 +48,30 @@ async def change(
         after=facts,
     )
     event(session, workload, "portal", f"state_{to.value}", text=actor.name, data=facts)
+    if workload.kind == "test" and to in TERMINAL:
+        await _close_test(session, workload, to)
     await session.flush()
+
+
+async def judge_test(session: AsyncSession, test: LoopTest, *, passed: bool, results: dict[str, Any]) -> None:
+    """Write a test's result, once; `results` has its reasons as why_ko and why_en."""
+    test.status = "passed" if passed else "failed"
+    test.results = results
+    test.executed_at = now()
+    why = results["why_en"]
+    facts = {"run": test.run_id, "status": test.status, "why": why}
+    record(session, DAEMON, Action.TEST_RESULT, "workload", test.requested_for_id, after=facts)
+    requested_for = await session.get_one(Workload, test.requested_for_id)
+    event(session, requested_for, "portal", f"test_{test.status}", text=why, data=facts)
+
+
+async def _close_test(session: AsyncSession, run: Workload, to: State) -> None:
+    """A test whose run ended before there was anything to judge has failed: left running, it could never be repeated."""
+    test = await session.scalar(select(LoopTest).where(LoopTest.run_id == run.id, LoopTest.status == "running"))
+    if test is not None:
+        korean, english = LABELS[to]
+        why = {"why_ko": f"판정할 결과 없이 끝났습니다: {korean}", "why_en": f"ended without a result: {english}"}
+        await judge_test(session, test, passed=False, results=why)
 
 
 def event(
