@@ -51,6 +51,8 @@ async def _cancel(context: Context, workload_id: str) -> None:
             all(job.status in ("ended", "never_submitted") for job in _jobs(workload))
             and workload.state == State.QUEUED
         ):
+            for attempt in workload.attempts[-1:]:
+                attempt.outcome, attempt.ended_at = "cancelled", now()
             detail = {"reason": workload.cancel_reason}
             await state.change(session, workload, State.CANCELLED, DAEMON, detail=detail)
         elif workload.state in CANCELLABLE:

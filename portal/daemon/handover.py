@@ -245,7 +245,7 @@ async def _refused(context: Context, workload_id: str, job_id: int, error: Slurm
         if handed_over:
             workload.failure, workload.cancel_requested_at = failure, now()
         else:
-            workload.attempts[-1].outcome = "refused"
+            workload.attempts[-1].outcome, workload.attempts[-1].ended_at = "refused", now()
             await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
 
 

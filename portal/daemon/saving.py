@@ -81,6 +81,8 @@ async def _save_model(context: Context, workload: Workload, attempt: Attempt) ->
             state.event(session, workload, "portal", "no_model", data={"refused": refused})
         return
     model = await _model_row(context, workload)
+    if model.state == "stored":
+        return
     stored = []
     for file in listing.files:
         with rundir.stable(f"{MODEL_FOLDER}/{file.path}") as reader:
