@@ -97,6 +97,12 @@ async def move(
     workload = await _changeable(session, actor, workload_id, Permission.WORKLOAD_PRIORITISE)
     level = await _waiting(session, Level(workload.priority))
     ids = [waiting.id for waiting in level]
+    if workload.id not in ids:
+        raise Conflict(
+            "no_place",
+            f"{workload_id} has no place in a priority level: it is a test, or it has just left the queue.",
+            f"{workload_id}은(는) 우선순위 안에 자리가 없습니다: 테스트이거나 방금 대기열을 떠났습니다.",
+        )
     start, end = ids.index(workload.id), _target(ids, workload.id, before, after, to_top)
     for position, rank in (
         PriorityScale.of(settings).move([waiting.queue_rank for waiting in level], start, end).items()
