@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from importlib.resources import files
 
 from slurm.runnerjob import RunnerJob
@@ -53,6 +54,7 @@ def launcher_source() -> str:
     return _joined(LAUNCHER_MODULES) + '\n\nif __name__ == "__main__":\n    sys.exit(main(sys.argv[1:]))\n'
 
 
+@functools.cache
 def _joined(modules: tuple[str, ...]) -> str:
     """The modules one after another: what one imports from another stands above it already."""
     return "\n\n".join(_without_siblings(files("slurm").joinpath(name).read_text("utf-8")) for name in modules)
