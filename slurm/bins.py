@@ -40,7 +40,7 @@ class Bin:
             return NOTHING
         if len(loads) == 1:
             return loads[0]
-        return tuple(map(max, *loads))  # type: ignore[return-value]
+        return tuple(map(max, *loads))
 
     def highest(self) -> Demand:
         """The most that is planned to be in use at any moment, per resource."""

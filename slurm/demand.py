@@ -96,8 +96,10 @@ class Packer:
         keep another waiting for ever.
         """
         likely = likely and kind.uses_gpu and not steps & self.linked
-        heaviest = (self.heaviest(k, steps, likely=likely, newest=newest) for k in range(len(NOTHING)))
-        return Shape(*heaviest, self._together(steps, newest)[-1])
+        gpus, shards, cpus, memory_mib = (
+            self.heaviest(k, steps, likely=likely, newest=newest) for k in range(len(NOTHING))
+        )
+        return Shape(gpus, shards, cpus, memory_mib, self._together(steps, newest)[-1])
 
     def bound(self, kind: Kind, steps: int, *, likely: bool, newest: int = -1) -> Shape:
         """Like `shape`, but exact for GPUs only: the other resources are added up where that fits a node anyhow."""

@@ -28,9 +28,9 @@ def pack_smallest(packer: Packer, steps: int) -> Packing:
 def _bin(packer: Packer, kind: Kind, steps: int) -> Bin:
     mask = mask_of(i for i in members(steps) if packer.kinds[i] == kind)
     numbers = members(mask)
-    largest = [max((packer.demands[i][k] for i in numbers), default=0) for k in range(4)]
+    gpus, shards, cpus, memory_mib = (max((packer.demands[i][k] for i in numbers), default=0) for k in range(4))
     nodes = max((packer.graph.steps[i].nodes for i in numbers), default=1)
-    return Bin(kind, timed=True, steps=mask, shape=Shape(*largest, nodes))
+    return Bin(kind, timed=True, steps=mask, shape=Shape(gpus, shards, cpus, memory_mib, nodes))
 
 
 def _take_turns(packer: Packer, steps: int, bins: list[Bin]) -> tuple[list[float], list[float]]:
