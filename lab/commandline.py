@@ -69,6 +69,17 @@ class One:
         document: dict[str, Any] = self.json("show", workload)
         return document
 
+    def started(self, *words: str) -> subprocess.Popen[str]:
+        """Start it and let it run beside the caller, who ends it."""
+        return subprocess.Popen(
+            [str(ONE), *words],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def streamed(self, *words: str, timeout_s: float) -> int:
         """Run it with its output going where ours goes; its exit code. Raises LabTrouble."""
         try:

@@ -65,10 +65,12 @@ def play() -> Played:
 
 
 def show_plan(kim: One) -> None:
-    """What would run where, before anything is submitted."""
+    """What would run where, before anything is submitted. Raises DemoFailed."""
     heading(f"{EXAMPLE.relative_to(ROOT)} is checked and planned")
     print(kim.text("validate", str(EXAMPLE)), end="")
-    print(kim.text("plan", str(EXAMPLE)), end="")
+    plan = kim.text("plan", str(EXAMPLE))
+    expect("A100 x 4" in plan and "V100 x 1" in plan, "the plan in words", plan)
+    print(plan, end="")
 
 
 def submit(kim: One) -> str:
@@ -76,12 +78,10 @@ def submit(kim: One) -> str:
     heading("kim (researcher) submits it")
     document = kim.json("submit", str(EXAMPLE))
     workload = str(document["id"])
-    print(f"{workload}: needs approval: {', '.join(document['approvalReasons'])}")
-    expect(
-        document["approvalReasons"] == ["rl-agent GPU 4", "rl-agent memory 128GB"],
-        "rl-agent's 4 GPUs and 128 GB need approval",
-        document["approvalReasons"],
-    )
+    reasons = [reason["textEn"] for reason in document["approvalReasons"]]
+    print(f"{workload}: needs approval: {', '.join(reasons)}")
+    wanted = ["rl-agent GPU 4", "rl-agent memory 128GB"]
+    expect(reasons == wanted, "rl-agent's 4 GPUs and 128 GB need approval", reasons)
     wait_for_state(kim, workload, "awaiting_approval", TEST_TIMEOUT_S, while_in=("submitted",))
     return workload
 
