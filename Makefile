@@ -1,7 +1,9 @@
 # The project's commands; `make help` lists them. `make demo` and `make test` do all the set-up on a fresh Debian 12 machine.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-UV_VERSION := 0.9.30
+UV_VERSION := 0.13.9
+# Where no uv is installed, one of our own; the lab's builds look for it in PATH too.
+export PATH := $(CURDIR)/.cache/uv/bin:$(PATH)
 UV := $(shell command -v uv || echo .cache/uv/bin/uv)
 BIN := .venv/bin
 LAB := lab/lab
@@ -33,7 +35,7 @@ status: ## the lab's hosts
 demo: up ## the example App from spec file to stored model, on real Slurm
 	$(BIN)/python -m lab.demo
 
-test: test-unit test-lab ## everything: unit tests, then the whole system on the lab
+test: prerequisites test-unit test-lab ## everything: unit tests, then the whole system on the lab
 
 test-unit: venv ## the fast tests, without the lab
 	$(BIN)/pytest -m "not lab" -n 2 --dist loadfile
