@@ -96,3 +96,20 @@ def test_the_document_names_every_role_that_verifies_and_every_group() -> None:
         "all"
     }
     assert all(f"`{group}`" in text for group in groups)
+
+
+@pytest.mark.parametrize(
+    "state", ["idle", "mixed-", "planned", "allocated", "completing", "drained", "maint$", "mixed@"]
+)
+def test_a_busy_or_drained_node_is_a_good_one(state: str) -> None:
+    assert re.match(_good_state(), f"{state}|none")
+
+
+@pytest.mark.parametrize("state", ["down", "down*", "idle*", "inval", "unknown", "idle~", "powering_up"])
+def test_a_node_that_cannot_run_jobs_is_not(state: str) -> None:
+    assert not re.match(_good_state(), f"{state}|none")
+
+
+def _good_state() -> str:
+    variables = yaml.safe_load((ROLES / "slurm_compute" / "vars" / "main.yml").read_text())
+    return str(variables["slurm_compute_good_state"])
