@@ -36,8 +36,18 @@ def engine_for(settings: Settings) -> AsyncEngine:
 
 
 def prepare_sqlite(engine: AsyncEngine) -> None:
-    """Make a new SQLite engine behave: see `_sqlite_pragmas`."""
+    """Make a new SQLite engine behave as PostgreSQL does: see `_sqlite_pragmas` and `_begin_first`."""
     event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+    event.listen(engine.sync_engine, "savepoint", _begin_first)
+
+
+def _begin_first(connection: Connection, _name: str) -> None:
+    """Without a BEGIN before it, releasing a savepoint commits: sqlite3 begins only before the first change.
+
+    Source: https://www.sqlite.org/lang_savepoint.html, "outermost savepoint".
+    """
+    if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+        connection.exec_driver_sql("BEGIN")
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

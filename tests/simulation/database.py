@@ -63,6 +63,10 @@ class Connection:
     def stop(self) -> None:
         self._conn.close()
 
+    @property
+    def in_transaction(self) -> bool:
+        return self._conn.in_transaction
+
     def cursor(self) -> _Cursor:
         return _Cursor(self._conn.cursor())
 
