@@ -8,7 +8,7 @@ UV := $(shell command -v uv || echo .cache/uv/bin/uv)
 BIN := .venv/bin
 LAB := lab/lab
 
-.PHONY: help prerequisites venv up down status demo test test-unit test-lab lint format bench
+.PHONY: help prerequisites venv up down status demo test test-unit test-lab lint format bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,3 +56,6 @@ format: venv ## let ruff format the code
 
 bench: venv ## the plan against one group a component, on recorded graphs
 	$(BIN)/python -m bench.report
+
+soak: venv ## 100,000 simulated schedules of crashes and outages (SCHEDULES=N)
+	$(BIN)/python -m tests.simulation.soak --schedules $(or $(SCHEDULES),100000)
