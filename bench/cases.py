@@ -17,7 +17,7 @@ DATA = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Case:
-    """One line of a graphs file. `ids[i]` is the id of step i as the file has it; the planner knows it as str(i)."""
+    """One line of a graphs file. `ids[i]` is the id of step i as the file has it; the planner knows it as text."""
 
     name: str
     graph: StepGraph
@@ -36,10 +36,9 @@ def read_cases(path: Path) -> Iterator[Case]:
 def case_of(raw: Mapping[str, Any]) -> Case:
     """A case from its JSON. Raises KeyError for a missing field, ValueError for an impossible graph."""
     ids = tuple(step["id"] for step in raw["steps"])
-    number = {step_id: str(i) for i, step_id in enumerate(ids)}
-    steps = tuple(_step(str(i), step) for i, step in enumerate(raw["steps"]))
-    finished = [Edge(number[a], number[b]) for a, b in raw.get("after", [])]
-    started = [Edge(number[a], number[b], "started") for a, b in raw.get("started", [])]
+    steps = tuple(_step(str(step["id"]), step) for step in raw["steps"])
+    finished = [Edge(str(a), str(b)) for a, b in raw.get("after", [])]
+    started = [Edge(str(a), str(b), "started") for a, b in raw.get("started", [])]
     runtimes = tuple(float(step["runtime_s"]) for step in raw["steps"])
     return Case(str(raw["name"]), StepGraph(steps, (*finished, *started)), ids, runtimes)
 

@@ -64,6 +64,10 @@ class Packer:
             return TIE * TIE * shape.cpus * shape.nodes
         return self.hosts.gpu_equivalents(kind, shape)
 
+    def all_meet(self, i: int, steps: int, *, likely: bool) -> bool:
+        """Whether step i may run beside each of some steps."""
+        return not steps & ~self._meeting[likely][i]
+
     def relies(self, steps: int) -> bool:
         """Whether two of the steps are in likely order only."""
         return any(self._guesses[i] & steps for i in members(steps))

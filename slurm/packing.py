@@ -54,7 +54,13 @@ class Filling:
         """A first packing of the steps with GPU, all as early as they can: (steps, GPUs, expected last end) of every group."""
         for i in self._latest_first():
             self._insert(i, (self.windows.earliest[i], self.windows.earliest[i]))
-        return [(one.steps, self._weight(one.kind, one.shape), one.last) for bins in self.bins.values() for one in bins]
+        while not self.hosted() and self._squeeze():
+            pass
+        return [
+            (one.steps, self.packer.equivalents(one.kind, one.shape), one.last)
+            for bins in self.bins.values()
+            for one in bins
+        ]
 
     def _latest_first(self) -> list[int]:
         return sorted(members(self.placed), key=lambda i: (-self.windows.ends[i], -self.packer.demands[i][0], i))
@@ -150,6 +156,9 @@ class Filling:
         for one in bins:
             if one.timed and not self.movable >> i & 1:
                 continue
+            # Among steps that it may meet it saves nothing, and would be held until the last of them.
+            if self.spread and one.kind.uses_gpu and self.packer.all_meet(i, one.steps, likely=self.likely):
+                continue
             if earliest == latest:
                 yield one, earliest
             elif one.timed:
@@ -219,19 +228,16 @@ class Filling:
     def _added(self, one: Bin, i: int, start: float, least: float) -> float:
         """What one more step adds to the bin's price, infinite when no node is that large or it is surely above `least`."""
         last = self._last_with(one, i, start)
-        at_least = max(self._weight(one.kind, one.shape), self.packer.gpus(i)) * last - one.cost
+        at_least = max(self.packer.equivalents(one.kind, one.shape), self.packer.gpus(i)) * last - one.cost
         if at_least > least and one.kind.uses_gpu:
             return INFINITE
         return self._price(one, one.steps | 1 << i, self._grown(one, i, start), last) - one.cost
-
-    def _weight(self, kind: Kind, shape: Shape) -> float:
-        return self.packer.equivalents(kind, shape)
 
     def _price(self, one: Bin, steps: int, shape: Shape, last: float) -> float:
         if not self.packer.fits(one.kind, shape):
             return INFINITE
         risk = RISK if self.likely and not one.timed and one.kind.uses_gpu and self.packer.relies(steps) else 0.0
-        return self._weight(one.kind, shape) * last * (1 + risk) + TIE
+        return self.packer.equivalents(one.kind, shape) * last * (1 + risk) + TIE
 
     def _groups(self, kind: Kind) -> list[tuple[Kind, Shape]]:
         return [(kind, one.shape) for one in self.bins[kind]]
@@ -293,7 +299,7 @@ class Filling:
     def _saving(self, one: Bin, two: Bin) -> float:
         if one.timed != two.timed:
             return 0.0
-        larger = max(self._weight(one.kind, one.shape), self._weight(two.kind, two.shape))
+        larger = max(self.packer.equivalents(one.kind, one.shape), self.packer.equivalents(two.kind, two.shape))
         if one.kind.uses_gpu and larger * max(one.last, two.last) >= one.cost + two.cost:
             return 0.0
         return one.cost + two.cost - self._union(one, two).cost

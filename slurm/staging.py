@@ -77,7 +77,9 @@ def _make_sketch(packer: Packer, steps: int) -> Sketch:
     held = sum(gpus * last for _, gpus, last in groups) if filling.hosted() else INFINITE
     if not _may_end_last(packer, steps, steps & ~packer.uses_gpu):
         held += min(gpus * (end - last) for mask, gpus, last in groups if _may_end_last(packer, steps, mask))
-    return Sketch(steps, held, packer.used(steps), tuple(packer.order.length(durations, steps) for durations in packer.scenarios))
+    return Sketch(
+        steps, held, packer.used(steps), tuple(packer.order.length(durations, steps) for durations in packer.scenarios)
+    )
 
 
 def _may_end_last(packer: Packer, steps: int, some: int) -> bool:
@@ -181,6 +183,10 @@ class Stages:
         joined = self.sketch(one.steps | two.steps)
         return (joined.held - one.held - two.held) / self._used + self._delay(a, b, joined.lengths)
 
+    def size(self, a: int, b: int) -> int:
+        """How many steps the two jobs have together."""
+        return (self.jobs[a].steps | self.jobs[b].steps).bit_count()
+
     def least_price(self, a: int, b: int) -> float:
         """A lower bound of the price, had without packing the two together."""
         one, two = self.jobs[a], self.jobs[b]
@@ -215,23 +221,24 @@ def join_stages(stages: Stages) -> Iterator[list[Sketch]]:
     """Plans with ever fewer jobs, each made from the one before by the join that costs least."""
     yield list(stages.jobs.values())
     seen = _neighbours(stages, mask_of(stages.jobs))
-    heap = [(stages.least_price(a, b), False, a, b) for a, b in seen]
+    # Of equal prices the join that makes the smaller job comes first; prices are lower bounds until they are asked for.
+    heap = [(stages.least_price(a, b), stages.size(a, b), False, a, b) for a, b in seen]
     heapq.heapify(heap)
     while heap:
-        price, exact, a, b = heapq.heappop(heap)
+        price, size, exact, a, b = heapq.heappop(heap)
         if a not in stages.jobs or b not in stages.jobs or not stages.can_join(a, b):
             continue
-        now = stages.price(a, b)
-        if not exact or now > price + SAME:
+        now, size_now = stages.price(a, b), stages.size(a, b)
+        if not exact or now > price + SAME or size_now > size:
             if now < INFINITE:
-                heapq.heappush(heap, (now, True, a, b))
+                heapq.heappush(heap, (now, size_now, True, a, b))
             continue
         stages.join(a, b)
         yield list(stages.jobs.values())
         seen = {pair for pair in seen if a not in pair and b not in pair}
         for x, y in _neighbours(stages, 1 << a) - seen:
             seen.add((x, y))
-            heapq.heappush(heap, (stages.least_price(x, y), False, x, y))
+            heapq.heappush(heap, (stages.least_price(x, y), stages.size(x, y), False, x, y))
 
 
 def _neighbours(stages: Stages, jobs: int) -> set[tuple[int, int]]:
