@@ -1,13 +1,13 @@
 """What a use case can answer instead of a result; each has a code and plain words with the next step, in both languages.
 
-    ServiceError
-    ├── Unauthenticated  no token, or one that is unknown, expired or revoked (401)
-    ├── NotFound     absent, or not visible to the asker (404: never 403 for what one may not even see)
-    ├── Forbidden    visible, but the role, scope or ownership is missing (403)
-    ├── Conflict     the object is not in the state this needs (409)
-    ├── Invalid      the input is wrong; `problems` name each place and its cure (422)
-    ├── TooMany      a per-user limit is used up (429)
-    └── Unavailable  storage, registry or Slurm does not answer now (503)
+ServiceError
+├── Unauthenticated  no token, or one that is unknown, expired or revoked (401)
+├── NotFound     absent, or not visible to the asker (404: never 403 for what one may not even see)
+├── Forbidden    visible, but the role, scope or ownership is missing (403)
+├── Conflict     the object is not in the state this needs (409)
+├── Invalid      the input is wrong; `problems` name each place and its cure (422)
+├── TooMany      a per-user limit is used up (429)
+└── Unavailable  storage, registry or Slurm does not answer now (503)
 """
 
 from __future__ import annotations
