@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,13 @@ def step_rows(rows: Sequence[Row]) -> dict[str, Row]:
     return {row.name: row for row in rows if row.is_step}
 
 
-def in_background(one: One, *words: str) -> Background:
-    """Start a `one` command that the test goes on beside."""
-    return Background(one.started(*words))
+@contextmanager
+def in_background(one: One, *words: str) -> Iterator[Background]:
+    """A `one` command that the test goes on beside; one that still runs at the end is killed."""
+    process = one.started(*words)
+    try:
+        yield Background(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.communicate(timeout=SOON_S)

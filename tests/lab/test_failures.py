@@ -58,7 +58,7 @@ def shop() -> Iterator[Workshop]:
 
 
 @pytest.fixture(scope="module")
-def broken(kim: One, specs: Path, shop: Workshop) -> Broken:
+def broken(kim: One, specs: Path, shop: Workshop) -> Iterator[Broken]:
     """Everything is submitted at once, so that the tests wait side by side."""
     die = "import sys\nprint('the design is infeasible: 온도 850', file=sys.stderr)\nsys.exit(3)"
     exits = app(
@@ -72,16 +72,17 @@ def broken(kim: One, specs: Path, shop: Workshop) -> Broken:
     del nothing["command"]
     missing = component("GONE-001", "", image={"registry": "registry.avatar.io/env-sim", "tag": "no-such-tag"})
     kill = "import os\nprint('about to die', flush=True)\nos.kill(os.getpid(), 9)"
-    return Broken(
-        exits=submitted(kim, exits, specs),
-        killed=submitted(kim, app(component("KILLED-001", kill)), specs),
-        step_limit=submitted(kim, app(component("SLOW-001", FOREVER, time_limit="5s")), specs),
-        whole_limit=submitted(kim, app(component("LONG-001", FOREVER)), specs, "--time-limit", "1"),
-        cancelled=submitted(kim, app(component("STOPPED-001", OBEDIENT)), specs),
-        no_image=submitted(kim, app(missing), specs),
-        no_command=submitted(kim, app(nothing), specs),
-        waited=in_background(kim, "submit", written(app(component("DIES-001", die)), specs), "--wait"),
-    )
+    with in_background(kim, "submit", written(app(component("DIES-001", die)), specs), "--wait") as waited:
+        yield Broken(
+            exits=submitted(kim, exits, specs),
+            killed=submitted(kim, app(component("KILLED-001", kill)), specs),
+            step_limit=submitted(kim, app(component("SLOW-001", FOREVER, time_limit="5s")), specs),
+            whole_limit=submitted(kim, app(component("LONG-001", FOREVER)), specs, "--time-limit", "1"),
+            cancelled=submitted(kim, app(component("STOPPED-001", OBEDIENT)), specs),
+            no_image=submitted(kim, app(missing), specs),
+            no_command=submitted(kim, app(nothing), specs),
+            waited=waited,
+        )
 
 
 def test_a_step_that_exits_non_zero(broken: Broken) -> None:

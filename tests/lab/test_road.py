@@ -70,17 +70,17 @@ def small_example() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def examples(kim: One, specs: Path) -> Examples:
+def examples(kim: One, specs: Path) -> Iterator[Examples]:
     """Everything is submitted at once, so that the tests wait side by side."""
     shorter = ("--set", f"training_config.episodes={EPISODES}", "--time-limit", "10")
     staged = written(small_example(), specs)
-    waited = in_background(kim, "submit", staged, *shorter, "--form", "staged", "--wait", "-o", "json")
-    return Examples(
-        together=submitted(kim, small_example(), specs, *shorter, "--form", "together"),
-        waited=waited,
-        co_running=submitted(kim, example("co-running"), specs),
-        two_nodes=submitted(kim, example("two-nodes"), specs),
-    )
+    with in_background(kim, "submit", staged, *shorter, "--form", "staged", "--wait", "-o", "json") as waited:
+        yield Examples(
+            together=submitted(kim, small_example(), specs, *shorter, "--form", "together"),
+            waited=waited,
+            co_running=submitted(kim, example("co-running"), specs),
+            two_nodes=submitted(kim, example("two-nodes"), specs),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -155,13 +155,13 @@ def test_logs_come_from_s3_after_the_end(examples: Examples) -> None:
 def test_a_rejected_request(kim: One, admin: One, specs: Path) -> None:
     spec = example("rl-design-opt")
     spec["training_config"]["env_config"]["simulation_seed"] = secrets.randbits(30)  # no test was ever passed for it
-    waiting = in_background(kim, "submit", written(spec, specs), "--wait", "-o", "json")
-    run = Run(kim, until("it waits for approval", lambda: newest(kim, "awaiting_approval"), timeout_s=SOON_S))
-    early = admin.run("approve", run.id)
-    assert early.code != 0, "not without a passed test"
-    assert "test" in early.stderr.lower()
-    admin.text("reject", run.id, "--reason", "Please use fewer GPUs for a first try.")
-    ran = waiting.ended()
+    with in_background(kim, "submit", written(spec, specs), "--wait", "-o", "json") as waiting:
+        run = Run(kim, until("it waits for approval", lambda: newest(kim, "awaiting_approval"), timeout_s=SOON_S))
+        early = admin.run("approve", run.id)
+        assert early.code != 0, "not without a passed test"
+        assert "test" in early.stderr.lower()
+        admin.text("reject", run.id, "--reason", "Please use fewer GPUs for a first try.")
+        ran = waiting.ended()
     assert (ran.code, json.loads(ran.stdout)["id"]) == (REJECTED, run.id)
     assert "Please use fewer GPUs" in kim.text("why", run.id)
     agree(run, state="rejected")
@@ -185,7 +185,10 @@ OUTSIDE = (
 
 @dataclass(frozen=True)
 class Queue:
-    """Two workloads of kim and an outside job of park, all waiting for V100s that another outside job holds."""
+    """Workloads of kim and an outside job of park, all waiting for V100s that another outside job (`holder`) holds.
+
+    `first` and `second` are hetjobs; `waited` is the `one submit --wait` of a plain job.
+    """
 
     first: Run
     second: Run
@@ -214,10 +217,11 @@ def queue(kim: One, specs: Path, examples: Examples) -> Iterator[Queue]:
         second = submitted(kim, waiting_pair(), specs)
         second.leaders()
         outside = sbatch("outside-waiter")
-        waited = in_background(kim, "submit", written(waiting_pair(), specs), "--wait", "--time-limit", "5")
-        for run in (first, second):
-            run.is_pending()
-        yield Queue(first, second, holder, outside, waited)
+        alone = app(component("ALONE-001", "print('alone')", gpu_type="V100", gpu_count=1))
+        with in_background(kim, "submit", written(alone, specs), "--wait", "--time-limit", "5") as waited:
+            for run in (first, second):
+                run.is_pending()
+            yield Queue(first, second, holder, outside, waited)
     finally:
         on("ctl", "scancel", str(holder), str(outside))
 
@@ -334,23 +338,29 @@ def test_who_may_do_what(kim: One, park: One, viewer: One, queue: Queue, specs: 
         assert kim.run(verb, queue.first.id, *more).code == NOT_PERMITTED, verb
 
 
-def test_why_it_will_never_start(kim: One, queue: Queue) -> None:
-    """An exclusion of the only node it fits, made outside: no portal check can foresee it."""
-    (leader,) = queue.second.leaders()
-    on("ctl", "scontrol", "update", f"jobid={leader}+0", "excnodelist=gpu3")
-    until("Slurm has noticed", lambda: kim.json("why", queue.second.id)["kind"] == "never", timeout_s=SOON_S)
-    assert "Will never start: no node has what it asks for" in kim.text("why", queue.second.id)
+def test_why_it_will_never_start(kim: One, admin: One, queue: Queue) -> None:
+    """The only node that it fits is excluded outside: no check of ours can foresee it."""
+    run = plain_job(kim, queue)
+    (leader,) = run.leaders()
+    admin.text("move", run.id, "--top")  # Slurm looks no further than the first that must wait
+    until("it is first", lambda: before(kim, run, queue.first), timeout_s=SOON_S)
+    on("ctl", "scontrol", "update", f"jobid={leader}", "excnodelist=gpu3")
+    until("Slurm has noticed", lambda: kim.json("why", run.id)["kind"] == "never", timeout_s=SOON_S)
+    assert "Will never start: no node has what it asks for" in kim.text("why", run.id)
+
+
+def plain_job(kim: One, queue: Queue) -> Run:
+    """The workload of `waited`: the one of kim's that is no pair."""
+    pairs = (queue.first.id, queue.second.id)
+    (workload,) = [line["id"] for line in kim.json("queue", "--mine")["items"] if line["id"] not in pairs]
+    return Run(kim, workload)
 
 
 def test_a_waiting_workload_that_is_cancelled(kim: One, queue: Queue) -> None:
-    (workload,) = [
-        line["id"]
-        for line in kim.json("queue", "--mine")["items"]
-        if line["id"] not in (queue.first.id, queue.second.id) and line["id"]
-    ]
-    assert kim.run("cancel", workload, "--wait").code == 0
+    run = plain_job(kim, queue)
+    assert kim.run("cancel", run.id, "--wait").code == 0
     assert queue.waited.ended().code == CANCELLED
-    agree(Run(kim, workload), state="cancelled")
+    agree(run, state="cancelled")
     kim.text("cancel", queue.second.id, "--wait")
     agree(queue.second, state="cancelled")
 
