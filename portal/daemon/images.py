@@ -38,7 +38,7 @@ async def convert_wanted(context: Context) -> None:
     """Convert what queued workloads wait for; remove what an admin asked to remove."""
     async with context.sessions() as session:
         wanted = await _wanted(session)
-        in_use = await _in_use(session)
+        in_use = await _in_use(session) if wanted else set()
         unwanted = list(await session.scalars(select(Image.digest).where(Image.state == images.REMOVING)))
     await each(context, wanted, functools.partial(_convert, in_use=in_use))
     await each(context, unwanted, _remove)
@@ -46,13 +46,14 @@ async def convert_wanted(context: Context) -> None:
 
 async def _wanted(session: AsyncSession) -> list[str]:
     """Digests to convert, in the order in which workloads wait for them; after a trouble that may pass, not at once again."""
-    needed: dict[str, None] = {}
-    for workload in await session.scalars(
-        select(Workload).where(Workload.state == State.QUEUED).order_by(Workload.queued_at)
-    ):
-        needed.update(dict.fromkeys(digests_of(workload)))
     due = or_(Image.retry_at.is_(None), Image.retry_at <= now())
     missing = set(await session.scalars(select(Image.digest).where(Image.state != "ready", due)))
+    needed: dict[str, None] = {}
+    if missing:
+        for workload in await session.scalars(
+            select(Workload).where(Workload.state == State.QUEUED).order_by(Workload.queued_at)
+        ):
+            needed.update(dict.fromkeys(digests_of(workload)))
     return [digest for digest in needed if digest in missing]
 
 

@@ -95,8 +95,9 @@ async def _note(context: Context, workload_id: str, text: str) -> None:
     log.warning("registry does not answer", workload=workload_id, detail=text)
     async with transaction(context.sessions) as session:
         workload = await session.get_one(Workload, workload_id)
-        workload.unknown_since = workload.unknown_since or now()
-        workload.phase = "checking"
+        if workload.state == State.SUBMITTED:
+            workload.unknown_since = workload.unknown_since or now()
+            workload.phase = "checking"
 
 
 async def _fail(context: Context, workload_id: str, reference: str, error: ContainersError) -> None:
