@@ -60,7 +60,7 @@ class Trouble:
         result = await effect()
         if again and self.hits(self.twice):
             result = await effect()
-        await Gate()
+        await Gate(after_effect=True)
         if self.hits(self.lost_answer):
             raise lost("the answer was lost")
         return result

@@ -18,8 +18,11 @@ class Killed(BaseException):
     """The process is gone at this very place; nothing in it may catch this."""
 
 
+@dataclass(frozen=True)
 class Gate:
-    """Awaiting it gives the turn back to the scheduler."""
+    """Awaiting it gives the turn back to the scheduler; `after_effect` says that the outside has just changed."""
+
+    after_effect: bool = False
 
     def __await__(self) -> Generator[Gate, None, None]:
         """Suspend once."""
@@ -33,13 +36,15 @@ class Process:
     name: str
     coroutine: Coro
     is_daemon: bool
+    after_effect: bool = False
 
     def step(self) -> bool:
         """Go on to the next gate; False at its end. Raises whatever the coroutine does not catch."""
         try:
-            self.coroutine.send(None)
+            gate: Gate = self.coroutine.send(None)
         except StopIteration:
             return False
+        self.after_effect = gate.after_effect
         return True
 
     def kill(self) -> None:

@@ -10,7 +10,7 @@ from slurm.fakecluster import FakeJob
 from slurm.states import PENDING
 from tests.simulation.doubles import Trouble, TroubledStore
 
-CHANCES = (0.0, 0.02, 0.08)
+CHANCES = (0.0, 0.03, 0.15)
 
 
 class Outside:

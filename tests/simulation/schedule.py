@@ -45,8 +45,8 @@ LOOPS: dict[str, Callable[[Context], Coroutine[Any, Any, None]]] = {
     "images": images.convert_wanted,
     "saving": saving.save_ended,
 }
-STEPS = (100, 200, 400)
-MOST_WORKLOADS = 4
+STEPS = (60, 150, 300)
+MOST_WORKLOADS = 3
 SETTLING_ROUNDS = 80
 LIVE_STATES = frozenset({"submitted", "awaiting_approval", "queued", "running", "saving"})
 
@@ -123,9 +123,11 @@ class Schedule:
         self.people = People(self.maker, self.settings, actors, self.rng)
         self._rounds(1)
         self._set_chances()
+        if self.rng.random() < 0.5:
+            self.outside.bad_line()
         wanted = self.rng.randint(1, MOST_WORKLOADS)
         for number in range(self.rng.choice(STEPS)):
-            if wanted and (number == 0 or self.rng.random() < 0.04):
+            if wanted and (number == 0 or self.rng.random() < 0.06):
                 wanted -= 1
                 self._request(*self.people.submit())
             self._one_step()
@@ -147,10 +149,14 @@ class Schedule:
             self.trace.append(f"outside: {self.outside.anything()}")
         elif (draw := draw - self.request_chance) < 0:
             self._some_request()
-        elif draw - self.kill_chance < 0:
+        elif draw - self.kill_chance * self._danger() < 0:
             self._kill_daemon()
         else:
             self._turn_somebody()
+
+    def _danger(self) -> int:
+        """Dying right after an effect is what a crash is about: it happens more often than chance would have it."""
+        return 8 if any(process.is_daemon and process.after_effect for process in self.processes) else 1
 
     def _some_request(self) -> None:
         ids = self._ids()
@@ -216,7 +222,7 @@ class Schedule:
         """At a commit: the process dies or the database goes away, before or after it."""
         if self.current is None:
             return
-        if self.rng.random() < self.kill_chance:
+        if self.rng.random() < 2 * self.kill_chance:
             self.trace.append(f"{self.current.name} dies at {moment}")
             raise Killed
         if self.rng.random() < self.database_chance:
