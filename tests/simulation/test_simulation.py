@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.schedule import Schedule
 from tests.simulation.soak import run, workplace
 
 SCHEDULES = 300
@@ -24,3 +25,15 @@ def folder() -> Iterator[Path]:
 def test_every_schedule_ends_well(folder: Path, first: int) -> None:
     broken = [text for seed in range(first, first + A_TEST) if (text := run(seed, folder))]
     assert not broken, "\n".join(broken)
+
+
+def test_a_seed_repeats_itself(folder: Path) -> None:
+    traces = []
+    for name in ("first", "second"):
+        mine = folder / name
+        mine.mkdir()
+        schedule = Schedule(7, mine, folder / "template.db")
+        schedule.run()
+        traces.append(schedule.trace)
+    assert traces[0] == traces[1]
+    assert len(traces[0]) > 10
