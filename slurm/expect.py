@@ -17,7 +17,7 @@ UNKNOWN_DURATION = 1.0
 SHORTEST_S = 1e-3
 """Durations below this are taken as this, so that no step ends before it starts."""
 
-SCENARIOS = 6
+SCENARIOS = 10
 SCENARIO_SIGMA = 1.5
 """How many ways durations might turn out are looked at, and how far they spread (of the logarithm)."""
 

@@ -20,8 +20,8 @@ STEPS_PER_JOB = 3
 LATE_LIMIT = 0.15
 """Two jobs are not joined where that makes the whole longer by more than this part, on average over the scenarios."""
 
-LATE_PRICE = 3.0
-WAIT_PRICE = 0.1
+LATE_PRICE = 10.0
+WAIT_PRICE = 0.2
 """Making the whole longer by a part costs this many times that part of all GPU time used; making other jobs start later
 by as much costs something too, because what is slack in these scenarios may be none in truth."""
 
