@@ -8,6 +8,7 @@ from statistics import geometric_mean
 
 import pytest
 
+from slurm import staging
 from slurm.demand import Packer
 from slurm.expect import expect
 from slurm.graph import Edge, Step, StepGraph
@@ -104,7 +105,7 @@ def _cuts(packer: Packer, jobs: int) -> Iterator[list[int]]:
         yield [mask_of(part) for part in parts]
 
 
-def test_two_staged_jobs_hold_little_more_than_the_best_cut() -> None:
+def _held_over_best_cut() -> list[float]:
     ratios = []
     for seed in range(30):
         graph = _graph(seed)
@@ -113,8 +114,15 @@ def test_two_staged_jobs_hold_little_more_than_the_best_cut() -> None:
         used = sum(packer.gpus(i) for i in range(SIZE))
         best = min(sum(make_stage(packer, mask).held for mask in cut) for cut in _cuts(packer, len(plan.jobs)))
         ratios.append(plan.expected_held_over_used * used / best)
-    # The best cut knows nothing of waiting, which the planner weighs too: it gives up a little held time for less of it.
-    assert geometric_mean(ratios) <= 1.1
+    return ratios
+
+
+def test_two_staged_jobs_hold_little_more_than_the_best_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The best cut knows nothing of waiting, which the planner weighs too: it gives up some held time for less of it.
+    assert geometric_mean(_held_over_best_cut()) <= 1.3
+    monkeypatch.setattr(staging, "LATE_PRICE", 0.0)
+    monkeypatch.setattr(staging, "WAIT_PRICE", 0.0)
+    assert geometric_mean(_held_over_best_cut()) <= 1.1
 
 
 def test_jobs_are_listed_in_an_order_in_which_they_can_be_submitted() -> None:
