@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,22 +209,35 @@ def queue(kim: One, specs: Path, examples: Examples) -> Iterator[Queue]:
     """All V100s are taken until the tests of this fixture are done."""
     for run in (examples.together, examples.co_running):
         run.reaches("completed")
-    holder = sbatch("outside-holder")
-    outside = holder
-    try:
-        until("the V100s are taken", lambda: scontrol(holder)["JobState"] == "RUNNING", timeout_s=120)
+    with v100s_taken() as holder:
         first = submitted(kim, waiting_pair(), specs)
         first.leaders()
         second = submitted(kim, waiting_pair(), specs)
         second.leaders()
         outside = sbatch("outside-waiter")
-        alone = app(component("ALONE-001", "print('alone')", gpu_type="V100", gpu_count=1))
-        with in_background(kim, "submit", written(alone, specs), "--wait", "--time-limit", "5") as waited:
-            for run in (first, second):
-                run.is_pending()
-            yield Queue(first, second, holder, outside, waited)
+        try:
+            with in_background(kim, "submit", written(alone(), specs), "--wait", "--time-limit", "5") as waited:
+                for run in (first, second):
+                    run.is_pending()
+                yield Queue(first, second, holder, outside, waited)
+        finally:
+            on("ctl", "scancel", str(outside))
+
+
+@contextmanager
+def v100s_taken() -> Iterator[int]:
+    """An outside job that holds every V100; its id."""
+    holder = sbatch("outside-holder")
+    try:
+        until("the V100s are taken", lambda: scontrol(holder)["JobState"] == "RUNNING", timeout_s=120)
+        yield holder
     finally:
-        on("ctl", "scancel", str(holder), str(outside))
+        on("ctl", "scancel", str(holder))
+
+
+def alone() -> dict[str, Any]:
+    """A plain job on a V100."""
+    return app(component("ALONE-001", "print('alone')", gpu_type="V100", gpu_count=1))
 
 
 def waiting_pair() -> dict[str, Any]:
@@ -338,17 +352,6 @@ def test_who_may_do_what(kim: One, park: One, viewer: One, queue: Queue, specs: 
         assert kim.run(verb, queue.first.id, *more).code == NOT_PERMITTED, verb
 
 
-def test_why_it_will_never_start(kim: One, admin: One, queue: Queue) -> None:
-    """The only node that it fits is excluded outside: no check of ours can foresee it."""
-    run = plain_job(kim, queue)
-    (leader,) = run.leaders()
-    admin.text("move", run.id, "--top")  # Slurm looks no further than the first that must wait
-    until("it is first", lambda: before(kim, run, queue.first), timeout_s=SOON_S)
-    on("ctl", "scontrol", "update", f"jobid={leader}", "excnodelist=gpu3")
-    until("Slurm has noticed", lambda: kim.json("why", run.id)["kind"] == "never", timeout_s=SOON_S)
-    assert "Will never start: no node has what it asks for" in kim.text("why", run.id)
-
-
 def plain_job(kim: One, queue: Queue) -> Run:
     """The workload of `waited`: the one of kim's that is no pair."""
     pairs = (queue.first.id, queue.second.id)
@@ -372,3 +375,15 @@ def test_a_pair_runs_when_its_turn_has_come(queue: Queue) -> None:
     assert "together" in queue.first.logs()
     steps = step_rows(agree(queue.first, state="completed"))
     assert {row.word for row in steps.values()} == {"COMPLETED"}
+
+
+def test_why_it_will_never_start(kim: One, specs: Path) -> None:
+    """The only node that it fits is excluded outside while it waits: no check of ours can foresee it."""
+    with v100s_taken():
+        run = submitted(kim, alone(), specs)
+        (leader,) = run.leaders()
+        on("ctl", "scontrol", "update", f"jobid={leader}", "excnodelist=gpu3")
+        until("Slurm has noticed", lambda: kim.json("why", run.id)["kind"] == "never", timeout_s=SOON_S)
+        assert "Will never start: no node has what it asks for" in kim.text("why", run.id)
+        kim.text("cancel", run.id, "--wait")
+    agree(run, state="cancelled")
