@@ -26,6 +26,7 @@ LAUNCHER_MODULES = (
     "launcher_results.py",
     "launcher.py",
 )
+INSIDE = files("slurm.inside")
 _PACKAGE = "slurm."
 
 
@@ -57,7 +58,7 @@ def launcher_source() -> str:
 @functools.cache
 def _joined(modules: tuple[str, ...]) -> str:
     """The modules one after another: what one imports from another stands above it already."""
-    return "\n\n".join(_without_siblings(files("slurm").joinpath(name).read_text("utf-8")) for name in modules)
+    return "\n\n".join(_without_siblings(INSIDE.joinpath(name).read_text("utf-8")) for name in modules)
 
 
 def _without_siblings(source: str) -> str:

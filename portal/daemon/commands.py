@@ -102,7 +102,7 @@ async def _reorder(context: Context, workload_id: str) -> None:
     qos, nice = scale.slurm_values(workload.priority, workload.queue_rank, workload.kind)
     for job in jobs:
         moved = (job.applied_qos, job.applied_nice) != (qos, nice)
-        held = job.applied_held != workload.held
+        held = job.applied_nice is None or job.applied_held != workload.held
         if not moved and not held:
             continue
         try:

@@ -223,7 +223,8 @@ async def _handed_over(
         workload = await session.get_one(Workload, workload_id)
         first = run.jobs[job.job_index].submission.components[0]
         job.status, job.leader_id, job.component_ids, job.submitted_at = "submitted", ids[0], list(ids), now()
-        job.applied_qos, job.applied_nice, job.applied_held = first.qos, first.nice, first.hold
+        if not adopted:  # where an adopted one stands is not known: it is told its place again
+            job.applied_qos, job.applied_nice, job.applied_held = first.qos, first.nice, first.hold
         facts = {"slurm_job": list(ids), "job_index": job.job_index, "name": job.name, "adopted": adopted}
         record(session, DAEMON, Action.JOB_SUBMIT, "workload", workload_id, after=facts, backend="POST /job/submit")
         state.event(session, workload, "slurm", "job_submitted", data=facts)

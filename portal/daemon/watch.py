@@ -115,7 +115,7 @@ def _seen_live(session: AsyncSession, workload: Workload, job: SlurmJob, records
     if leader.started_at and leader.state != PENDING:
         job.started_at = datetime.fromtimestamp(leader.started_at, UTC)
     workload.unknown_since = None
-    if leader.state == PENDING:
+    if leader.state == PENDING and job.applied_nice is not None:
         _notice_outside_change(session, workload, job, records)
 
 

@@ -24,9 +24,9 @@ from portal.spec.graph import components_of
 from portal.spec.models import AppSpec
 from portal.spec.problems import Problem
 from slurm.errors import PlanError
-from slurm.explain import explain
 from slurm.inventory import NodeClass
 from slurm.plan import Form, Plan
+from slurm.plan.explain import explain
 
 SAMPLES_A_COMPONENT = 20
 _PLAN = TypeAdapter(Plan)

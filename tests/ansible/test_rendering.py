@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from portal.settings import Settings
-from slurm.agentconfig import AgentConfig
+from slurm.agent.config import AgentConfig
 from tests.ansible.conftest import ANSIBLE
 
 GOLDEN = Path(__file__).parent / "golden"

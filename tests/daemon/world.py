@@ -28,7 +28,7 @@ from portal.services.audit import Actor
 from portal.services.planning import plan_of
 from portal.services.workloads import SubmitRequest
 from slurm.fake import FakeSlurm
-from slurm.fakecluster import FakeCluster
+from slurm.fake.cluster import FakeCluster
 from tests.store.memory import MemoryStore
 
 ADMIN_TOOL = Actor(name="portal-admin")

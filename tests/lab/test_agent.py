@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from slurm.agent.rest import REST_VERSIONS
 from slurm.errors import SlurmUnreachable
-from slurm.rest import REST_VERSIONS
 from tests.lab.agent_harness import (
     FOLDER,
     PYTHON,

@@ -2,7 +2,7 @@
 
 A call is a gate, the effect, a gate. `Trouble` says what goes wrong at one of them: the request is lost (no effect), the
 answer is lost (effect, but an error), the request is carried out twice, or a submit is still under way when its answer is
-given up (the agent then says "ask again" until it is settled, slurm/verbs.py).
+given up (the agent then says "ask again" until it is settled, slurm/agent/verbs.py).
 """
 
 from __future__ import annotations

@@ -7,14 +7,14 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from portal.db.models import Attempt, Audit, Base, Event, LoopTest, Model, SlurmJob, Workload
 from portal.domain.lifecycle import TERMINAL, IllegalTransition, State, check_transition
 from portal.domain.priority import PriorityScale
-from slurm.fakecluster import FakeJob
+from slurm.fake.cluster import FakeJob
 from slurm.states import NODE_FAIL, PENDING, TIMEOUT
 from tests.simulation.gates import finish
 from tests.simulation.runner import GOOD, Fate, Key, key_of
@@ -33,19 +33,17 @@ class _Facts:
         self.cluster = schedule.cluster
         self.runners = schedule.runners
         self.store = schedule.store
-        self.workloads = {row.id: row for row in self._rows(Workload)}
-        self.audit = self._rows(Audit)
+        self.workloads = {row.id: row for row in self.rows(Workload)}
+        self.audit = self.rows(Audit)
         self.jobs: dict[Key, list[FakeJob]] = defaultdict(list)
         for job in self.cluster.jobs.values():
             if job.is_leader and len(self.cluster.components(job.job_id)) == len(job.submission.components):
                 self.jobs[key_of(job)].append(job)
 
-    def rows(self, kind: type[Base]) -> list[Base]:
+    def rows(self, kind: type[Base]) -> list[Any]:
         """All rows of a table."""
-        return self._rows(kind)
 
-    def _rows(self, kind: type[Base]) -> list[Base]:
-        async def read() -> list[Base]:
+        async def read() -> list[Any]:
             async with self.schedule.maker() as session:
                 query = select(kind).order_by(*kind.__table__.primary_key)
                 return list((await session.scalars(query)).unique())

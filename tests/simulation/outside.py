@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from slurm.fake import FakeSlurm
-from slurm.fakecluster import FakeJob
+from slurm.fake.cluster import FakeJob
 from slurm.states import PENDING
 from tests.simulation.doubles import Trouble, TroubledStore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from portal.services.planning import plan_of
-from slurm.fakecluster import FakeCluster, FakeJob
+from slurm.fake.cluster import FakeCluster, FakeJob
 from slurm.states import RUNNING
 
 Key = tuple[str, int, int]

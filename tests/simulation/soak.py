@@ -18,7 +18,7 @@ from pathlib import Path
 from portal.db.engine import migrate
 from tests.simulation.schedule import Broken, Schedule, site
 
-EVERY = 500
+EVERY = 100
 
 
 @contextmanager

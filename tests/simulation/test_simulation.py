@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from tests.simulation.schedule import Schedule
 from tests.simulation.soak import run, workplace
 
-SCHEDULES = 300
+pytestmark = pytest.mark.simulation
+
+SCHEDULES = int(os.environ.get("SCHEDULES", "300"))
 A_TEST = 10
 
 

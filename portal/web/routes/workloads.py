@@ -20,8 +20,8 @@ from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session,
 from portal.web.guards import READ, SUBMIT
 from portal.web.schemas import event_document, workload_detail, workload_document
 from portal.web.schemas_cluster import dry_run_document, preview_document, why_document
-from slurm.explain import explain as slurm_explain
 from slurm.plan import Form
+from slurm.plan.explain import explain as slurm_explain
 
 WorkloadId = FromPath[str]
 

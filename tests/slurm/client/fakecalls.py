@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from slurm import fakerecords
+from slurm.agent.restcalls import SlurmRest
 from slurm.errors import SlurmRefused, SlurmUnreachable
 from slurm.fake import QOS_LIMIT, FakeSlurm
-from slurm.fakecluster import FakeCluster
+from slurm.fake import records as fakerecords
+from slurm.fake.cluster import FakeCluster
 from slurm.records import AccountingRow, JobRecord, Snapshot
-from slurm.restcalls import SlurmRest
 from slurm.submission import Submission
 
 

@@ -21,11 +21,11 @@ from typing import Any
 
 import httpx2
 
+from slurm.agent.rest import REST_VERSIONS, Rest
+from slurm.agent.restcalls import SlurmRest
+from slurm.agent.tokens import Signer
 from slurm.errors import SlurmError
-from slurm.rest import REST_VERSIONS, Rest
-from slurm.restcalls import SlurmRest
 from slurm.submission import Component, Submission
-from slurm.tokens import Signer
 
 SOCKET = Path("/run/slurmrestd/slurmrestd.sock")
 KEY = Path("/etc/one/credentials/jwt_hs256.key")

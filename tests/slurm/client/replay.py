@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from slurm.rest import Rest
-from slurm.restcalls import SlurmRest
-from slurm.tokens import Signer
+from slurm.agent.rest import Rest
+from slurm.agent.restcalls import SlurmRest
+from slurm.agent.tokens import Signer
 
 RECORDINGS = Path(__file__).parent / "recordings"
 VERSIONS = tuple(sorted(folder.name for folder in RECORDINGS.iterdir()))

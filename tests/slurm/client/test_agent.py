@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from slurm import agent, permit, verbs
-from slurm.agent import AgentServer, answer, notify
-from slurm.agentconfig import AgentConfig
+from slurm import agent
+from slurm.agent import AgentServer, answer, notify, permit, verbs
+from slurm.agent.config import AgentConfig
+from slurm.agent.ledger import Ledger
+from slurm.agent.roads import Road
+from slurm.agent.verbs import Verbs
 from slurm.errors import NotPermitted, ProtocolError, SlurmRefused, SlurmUnreachable
-from slurm.ledger import Ledger
-from slurm.roads import Road
 from slurm.socketclient import AgentClient
-from slurm.verbs import Verbs
 from tests.slurm.client.contract import (
     ACCOUNT,
     LIMITED_QOS,

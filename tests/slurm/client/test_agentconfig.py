@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from slurm.agentconfig import AgentConfig, ConfigError, load_config
+from slurm.agent.config import AgentConfig, ConfigError, load_config
+from slurm.agent.roads import choose_road, native_obstacle
 from slurm.protocol import RESULTS
-from slurm.roads import choose_road, native_obstacle
 from tests.slurm.client.replay import calls
 
 TEXT = """

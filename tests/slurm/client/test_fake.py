@@ -8,7 +8,7 @@ import pytest
 
 from slurm.errors import SlurmRefused, SlurmUnreachable
 from slurm.fake import FakeSlurm
-from slurm.fakecluster import FakeJob, FakeQos, lab_cluster
+from slurm.fake.cluster import FakeJob, FakeQos, lab_cluster
 from tests.slurm.client.contract import (
     ACCOUNT,
     BAD,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from slurm.agent.ledger import Entry, Ledger
 from slurm.errors import NotPermitted, ProtocolError
-from slurm.ledger import Entry, Ledger
 
 ENTRY = Entry("one-한글", "kim", "lab", 2)
 

@@ -98,14 +98,14 @@ def pyslurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     ):
         setattr(stand_in, name, value)
     monkeypatch.setitem(sys.modules, "pyslurm", stand_in)
-    monkeypatch.delitem(sys.modules, "slurm.native", raising=False)
+    monkeypatch.delitem(sys.modules, "slurm.agent.native", raising=False)
     yield stand_in
-    sys.modules.pop("slurm.native", None)
+    sys.modules.pop("slurm.agent.native", None)
 
 
 def reader(*situations: str) -> Any:
     made, _ = calls("v0.0.45", *situations)
-    return importlib.import_module("slurm.native").NativeReader(made)
+    return importlib.import_module("slurm.agent.native").NativeReader(made)
 
 
 def test_one_moment(pyslurm: ModuleType) -> None:

@@ -10,12 +10,12 @@ import httpx2
 import jwt
 import pytest
 
+from slurm.agent.rest import REST_VERSIONS, Rest
+from slurm.agent.restbody import submit_body
+from slurm.agent.restcalls import SlurmRest
+from slurm.agent.tokens import Signer
 from slurm.errors import ProtocolError, SlurmError, SlurmRefused, SlurmUnreachable
-from slurm.rest import REST_VERSIONS, Rest
-from slurm.restbody import submit_body
-from slurm.restcalls import SlurmRest
 from slurm.submission import Submission
-from slurm.tokens import Signer
 from tests.slurm.client.contract import component, pair
 from tests.slurm.client.replay import KEY, RECORDINGS, VERSIONS, calls, job_id, recording
 

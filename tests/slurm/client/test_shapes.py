@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurm import shapes
+from slurm.agent import shapes
 from slurm.errors import ProtocolError
 
 

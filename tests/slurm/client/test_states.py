@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from slurm import states
-from slurm.fakecluster import lab_cluster
-from slurm.fakerecords import job_record
+from slurm.fake.cluster import lab_cluster
+from slurm.fake.records import job_record
 from slurm.records import JobRecord
 from tests.slurm.client.contract import pair
 from tests.slurm.client.test_fake import FakeStage, submission

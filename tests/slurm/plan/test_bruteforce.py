@@ -8,15 +8,14 @@ from statistics import geometric_mean
 
 import pytest
 
-from slurm import staging
-from slurm.demand import Packer
-from slurm.expect import expect
 from slurm.graph import Edge, Step, StepGraph
-from slurm.hosting import Hosts
 from slurm.inventory import NodeClass
-from slurm.order import mask_of, members, order_of
-from slurm.plan import make_plan
-from slurm.staging import in_order, make_stage
+from slurm.plan import make_plan, staging
+from slurm.plan.demand import Packer
+from slurm.plan.expect import expect
+from slurm.plan.hosting import Hosts
+from slurm.plan.order import mask_of, members, order_of
+from slurm.plan.staging import in_order, make_stage
 
 INVENTORY = (NodeClass("A", "a", "a", "", 8, 0, 64, 64000, 50), NodeClass("B", "b", "b", "", 4, 0, 64, 64000, 50))
 SIZE = 6

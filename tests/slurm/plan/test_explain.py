@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from slurm.explain import explain
 from slurm.graph import Step, StepGraph
 from slurm.plan import make_plan
+from slurm.plan.explain import explain
 from tests.slurm.plan.graphs import EXAMPLE_STEPS, GIB, LAB, example
 
 NAMES = dict(

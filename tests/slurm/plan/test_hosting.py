@@ -6,9 +6,9 @@ import pytest
 
 from slurm.errors import PlanError
 from slurm.graph import Edge, Step, StepGraph
-from slurm.hosting import MAX_GROUPS, Hosts, Kind, Shape
 from slurm.inventory import NodeClass, inventory_from, usable_by, without_memory
 from slurm.plan import make_plan
+from slurm.plan.hosting import MAX_GROUPS, Hosts, Kind, Shape
 from slurm.records import NodeRecord, PartitionRecord
 from tests.slurm.plan.graphs import GIB, LAB
 

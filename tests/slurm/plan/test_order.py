@@ -7,10 +7,10 @@ from itertools import combinations
 
 import pytest
 
-from slurm.antichain import heaviest_antichain
-from slurm.expect import Expectation, expect, likely_order, scenarios
 from slurm.graph import Edge, Step, StepGraph
-from slurm.order import Order, members, order_of
+from slurm.plan.antichain import heaviest_antichain
+from slurm.plan.expect import Expectation, expect, likely_order, scenarios
+from slurm.plan.order import Order, members, order_of
 
 
 def _graph(seed: int, size: int) -> StepGraph:

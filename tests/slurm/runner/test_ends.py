@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm.launcher_container import SECRETS, own_secrets
+from slurm.inside.launcher_container import SECRETS, own_secrets
 from slurm.runnerjob import Ready
 from tests.slurm.runner.harness import FOREVER, GROUP, Cluster, step, wait_for, wait_for_file, wait_for_text
 

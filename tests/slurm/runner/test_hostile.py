@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from slurm.launcher_container import Mount, mount_option
+from slurm.inside.launcher_container import Mount, mount_option
 from slurm.runnerjob import ContainerCommand
 from tests.slurm.runner.harness import PRELUDE, Cluster, step
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from slurm.launcher_container import first_host, this_rank, variable_part
-from slurm.launcher_payload import decode
-from slurm.launcher_proc import (
+from slurm.inside.launcher_container import first_host, this_rank, variable_part
+from slurm.inside.launcher_payload import decode
+from slurm.inside.launcher_proc import (
     Process,
     all_processes,
     gpu_use,
@@ -22,7 +22,7 @@ from slurm.launcher_proc import (
     parse_stat,
     tree_of,
 )
-from slurm.runner_files import last_lines, read_events
+from slurm.inside.runner_files import last_lines, read_events
 
 REST = "S 41 7 7 0 -1 4194560 100 200 0 0 150 50 25 25 20 0 1 0 1000 12345678 256 18446744073709551615 1 1 0"
 

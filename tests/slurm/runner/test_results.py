@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from slurm.launcher_results import share_with_group
+from slurm.inside.launcher_results import share_with_group
 
 
 def mode(path: Path) -> int:

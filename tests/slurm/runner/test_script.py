@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from slurm.runner import ending_for
-from slurm.runner_steps import gres_option, srun_argv
+from slurm.inside.runner import ending_for
+from slurm.inside.runner_steps import gres_option, srun_argv
 from slurm.runnerjob import (
     After,
     ContainerCommand,
@@ -85,7 +85,7 @@ def test_old_systems_can_run_it(text: str) -> None:
 def test_no_name_is_defined_twice_in_one_script(modules: tuple[str, ...]) -> None:
     names: list[str] = []
     for module in modules:
-        body = ast.parse((Path("slurm") / module).read_text("utf-8")).body
+        body = ast.parse((Path("slurm/inside") / module).read_text("utf-8")).body
         names += [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         targets = [node.targets for node in body if isinstance(node, ast.Assign)]
         names += [target.id for group in targets for target in group if isinstance(target, ast.Name)]

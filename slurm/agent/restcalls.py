@@ -1,0 +1,131 @@
+"""The calls that the agent makes to slurmrestd, as methods from values to records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from slurm.agent import restparse
+from slurm.agent.rest import Rest
+from slurm.agent.restbody import submit_body
+from slurm.agent.shapes import records, text, words
+from slurm.errors import ProtocolError, SlurmRefused
+from slurm.records import AccountingRow, JobRecord, NodeRecord, PartitionRecord
+from slurm.submission import Submission
+
+CANCEL_SIGNAL = "USR1"  # TERM may also mean that the time limit is near: the runner tells them apart by this
+ALREADY_DONE = frozenset({2017, 2021, 2084})
+"""Invalid job id (purged), job already finished: what was to be ended has ended."""
+IDS_A_CALL = 200
+"""Ids in one accounting query: a URL of a few KiB."""
+FOR_EVER = "1"
+BY_SUBMIT_TIME = "usage_time_as_submit_time"
+"""Without it accounting leaves out jobs that never became eligible: those cancelled while held or before their
+predecessor had ended (measured, 26.05.5)."""
+
+
+class SlurmRest:
+    """Reads as the operator; submits and cancels as the job's owner."""
+
+    def __init__(self, rest: Rest, operator: str) -> None:
+        self._rest = rest
+        self._operator = operator
+
+    def rest_version(self) -> str:
+        """The REST version in use."""
+        return self._rest.version(self._operator)
+
+    def ping(self) -> str:
+        """The controller's Slurm version. Raises SlurmUnreachable when no controller answers."""
+        return restparse.slurm_version(self._read("ping/"))
+
+    def nodes(self) -> tuple[NodeRecord, ...]:
+        """All nodes."""
+        return restparse.nodes(self._read("nodes/"))
+
+    def partitions(self) -> tuple[PartitionRecord, ...]:
+        """All partitions."""
+        return restparse.partitions(self._read("partitions/"))
+
+    def jobs(self) -> tuple[JobRecord, ...]:
+        """All components that slurmctld lists."""
+        return restparse.jobs(self._read("jobs/"))
+
+    def components(self, leader_id: int) -> tuple[JobRecord, ...]:
+        """The components of one job that slurmctld lists, by id; () for a job that it does not know."""
+        try:
+            found = restparse.jobs(self._read(f"job/{leader_id}"))
+        except SlurmRefused as refusal:
+            if refusal.code in ALREADY_DONE:
+                return ()
+            raise
+        return tuple(sorted((job for job in found if job.leader_id == leader_id), key=lambda job: job.job_id))
+
+    def submit(self, submission: Submission) -> int:
+        """The new job's leader. Raises SlurmRefused; what Slurm left behind then is the caller's business."""
+        answer = self._rest.slurm("POST", "job/submit", user=submission.owner, json=submit_body(submission))
+        job_id = answer.get("job_id")
+        if not isinstance(job_id, int) or job_id <= 0:
+            raise SlurmRefused("Slurm answered without a job id and without an error")
+        return job_id
+
+    def cancel(self, owner: str, job_id: int) -> None:
+        """Cancel as the owner; what has ended already is left as it is."""
+        try:
+            self._rest.slurm("DELETE", f"job/{job_id}", user=owner)
+        except SlurmRefused as refusal:
+            if refusal.code not in ALREADY_DONE:
+                raise
+
+    def signal_runner(self, owner: str, job_id: int) -> None:
+        """Ask the batch script alone, which must be running, to cancel."""
+        how = (("signal", CANCEL_SIGNAL), ("flags", "BATCH_JOB"))
+        try:
+            self._rest.slurm("DELETE", f"job/{job_id}", user=owner, params=how)
+        except SlurmRefused as refusal:
+            if refusal.code not in ALREADY_DONE:
+                raise
+
+    def update(self, job_id: int, changes: dict[str, Any]) -> None:
+        """Change one component, as the operator. Raises SlurmRefused naming the component."""
+        try:
+            self._rest.slurm("POST", f"job/{job_id}", user=self._operator, json=changes)
+        except SlurmRefused as refusal:
+            raise SlurmRefused(f"job {job_id}: {refusal}", code=refusal.code) from refusal
+
+    def accounting(self, job_ids: Iterable[int]) -> tuple[AccountingRow, ...]:
+        """Rows of exactly these components that accounting has."""
+        wanted = sorted(set(job_ids))
+        rows: dict[int, AccountingRow] = {}
+        for start in range(0, len(wanted), IDS_A_CALL):
+            answer = self._account("jobs/", *(("step", str(job_id)) for job_id in wanted[start : start + IDS_A_CALL]))
+            rows.update({row.job_id: row for row in restparse.accounting(answer)})
+        return tuple(rows[job_id] for job_id in wanted if job_id in rows)
+
+    def accounting_named(self, *, user: str, account: str, name: str) -> tuple[AccountingRow, ...]:
+        """Rows of jobs of this user, account and exact name."""
+        query = {"users": user, "account": account, "job_name": name, "start_time": FOR_EVER, BY_SUBMIT_TIME: "true"}
+        answer = self._account("jobs/", *query.items())
+        return tuple(
+            row for row in restparse.accounting(answer) if (row.user, row.account, row.name) == (user, account, name)
+        )
+
+    def has_association(self, user: str, account: str) -> bool:
+        """Whether the user may submit to the account."""
+        return restparse.has_association(
+            self._account("associations/", ("user", user), ("account", account)), user, account
+        )
+
+    def admin_level(self, user: str) -> str:
+        """ "None", "Operator" or "Administrator"; "" for a user that accounting does not know."""
+        users = records(self._account("users/", ("name", user)), "users")
+        levels = {text(one, "name"): words(one, "administrator_level") for one in users}
+        if len(levels.get(user, ())) > 1:
+            raise ProtocolError(f"administrator_level: expected one word, got {levels[user]!r}")
+        return (*levels.get(user, ()), "")[0]
+
+    def _read(self, path: str) -> Any:
+        return self._rest.slurm("GET", path, user=self._operator)
+
+    def _account(self, path: str, *params: tuple[str, str]) -> Any:
+        return self._rest.slurmdb(path, user=self._operator, params=params)

@@ -1,0 +1,129 @@
+"""The run directory as the job itself makes it: owned folders, JSON lines, last lines of logs (Python 3.6)."""
+
+import json
+import os
+import stat
+import time
+from typing import Any, Dict, List
+
+from slurm.inside.runner_paths import (
+    Job,
+    checkpoint_dir,
+    config_dir,
+    job_file,
+    launcher_file,
+    metrics_file,
+    model_dir,
+    out_dir,
+    runner_events_file,
+    try_dir,
+)
+
+LAST_LINES = 20
+LAST_BYTES = 32768
+LONGEST_LINE = 2000
+
+
+class Refused(Exception):
+    """The job must not run here; nothing has been started."""
+
+
+class Events:
+    """The runner's own events; making it is what claims the attempt."""
+
+    def __init__(self, path: str) -> None:
+        """Raises Refused when the attempt has events already: an attempt runs once."""
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+        except FileExistsError as exc:
+            raise Refused("%s exists: this attempt has run already" % path) from exc
+
+    def write(self, event: str, **data: Any) -> None:
+        """Append one event with the time now, as one write."""
+        record = dict(t=time.time(), event=event, **data)
+        os.write(self._file, (json.dumps(record) + "\n").encode("ascii"))
+
+
+def make_owned(path: str) -> None:
+    """Make one folder, or accept it as it is when it is a real folder of this user.
+
+    Its group and setgid bit come from the folder above: a chmod by somebody outside the group would clear the bit.
+    Raises Refused when it is a link or belongs to somebody else.
+    """
+    try:
+        os.mkdir(path, 0o750)
+    except FileExistsError:
+        pass
+    except OSError as exc:
+        raise Refused("the run directory cannot be made: %s" % exc) from exc
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise Refused("%s is not a folder of uid %d" % (path, os.getuid()))
+
+
+def claim_run_dir(job: Job, launcher_source: str) -> Events:
+    """Make `<user>/<workload>/a<attempt>` beneath the runs folder, and leave the job and its launcher there."""
+    attempt = job["run_dir"]
+    workload = os.path.dirname(attempt)
+    for path in (os.path.dirname(workload), workload, attempt):
+        make_owned(path)
+    events = Events(runner_events_file(job))
+    write_json(job_file(job), job)
+    write_text(launcher_file(job), launcher_source)
+    return events
+
+
+def make_step_dirs(job: Job) -> None:
+    """Every folder of every step and iteration, before anything starts: output to a missing folder is lost silently."""
+    for iteration in range(1, job["iterations"] + 1):
+        os.makedirs(model_dir(job, iteration), exist_ok=True)
+        for step in job["steps"]:
+            names = (out_dir, config_dir, checkpoint_dir)
+            folders = [name(job, iteration, step["id"]) for name in names] + [try_dir(job, iteration, step["id"], 1)]
+            for folder in folders:
+                os.makedirs(folder, exist_ok=True)
+            write_text(metrics_file(job, iteration, step["id"]), "")
+            config = {
+                "app": job["config"]["app"],
+                "training": job["config"]["training"] or {},
+                "params": step["params"],
+            }
+            for name, content in config.items():
+                write_json(os.path.join(config_dir(job, iteration, step["id"]), name + ".json"), content)
+
+
+def write_json(path: str, content: Any) -> None:
+    """A JSON file, readable for people."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """A whole file, complete at once for whoever looks: written under another name, then renamed."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(path + ".new", path)
+
+
+def read_events(path: str) -> List[Dict[str, Any]]:
+    """The complete lines of an event file that may be growing or not exist yet."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def last_lines(*paths: str) -> List[str]:
+    """The last 20 lines of the first of the files that says anything; undecodable bytes are shown as such."""
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+                lines = file.read().decode("utf-8", "replace").split("\n")
+        except FileNotFoundError:
+            continue
+        said = [line[:LONGEST_LINE] for line in lines if line.strip()]
+        if said:
+            return said[-LAST_LINES:]
+    return []
