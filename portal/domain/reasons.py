@@ -91,6 +91,12 @@ _NEVER: dict[str, tuple[str, str, str, str]] = {
         "it asks for more nodes than the partition allows",
         "Ask again with fewer",
     ),
+    "PartitionConfig": (
+        "파티션의 어떤 노드도 이 요청을 담을 수 없습니다",
+        "자원을 줄이거나 GPU 유형을 바꿔 다시 요청하세요",
+        "no node of its partition can hold it",
+        "Ask for less or for another GPU type",
+    ),
     "DependencyNeverSatisfied": (
         "앞 단계가 실패했습니다",
         "실패한 단계를 고쳐 다시 요청하세요",

@@ -55,7 +55,15 @@ def test_plain_words(code: str, kind: str, ko: str, en: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["BadConstraints", "InvalidQOS", "InvalidAccount", "PartitionTimeLimit", "DependencyNeverSatisfied"]
+    "code",
+    [
+        "BadConstraints",
+        "InvalidQOS",
+        "InvalidAccount",
+        "PartitionTimeLimit",
+        "PartitionConfig",
+        "DependencyNeverSatisfied",
+    ],
 )
 def test_never(code: str) -> None:
     reason = explain(code)
