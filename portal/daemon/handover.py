@@ -221,6 +221,8 @@ async def _handed_over(
     async with transaction(context.sessions) as session:
         job = await session.get_one(SlurmJob, job_id)
         workload = await session.get_one(Workload, workload_id)
+        if job.status != "intent":  # another daemon, which led meanwhile, was first
+            return
         first = run.jobs[job.job_index].submission.components[0]
         job.status, job.leader_id, job.component_ids, job.submitted_at = "submitted", ids[0], list(ids), now()
         if not adopted:  # where an adopted one stands is not known: it is told its place again
@@ -235,6 +237,8 @@ async def _refused(context: Context, workload_id: str, job_id: int, error: Slurm
     async with transaction(context.sessions) as session:
         job = await session.get_one(SlurmJob, job_id)
         workload = await session.get_one(Workload, workload_id)
+        if job.status != "intent":
+            return
         job.status, job.reason = "never_submitted", str(error)[:200]
         handed_over = any(one.status == "submitted" for one in workload.attempts[-1].jobs)
         for other in workload.attempts[-1].jobs:

@@ -14,7 +14,9 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ControllerRouterHandler
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm.exc import StaleDataError
 
 from portal.db.engine import engine_for, sessions
 from portal.services.errors import ServiceError
@@ -60,6 +62,8 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
         exception_handlers={
             ServiceError: problems.on_service_error,
             HTTPException: problems.on_http_error,
+            StaleDataError: problems.on_second_writer,
+            OperationalError: problems.on_database_away,
             Exception: problems.on_unexpected,
         },
         middleware=[prometheus.middleware],

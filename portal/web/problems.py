@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 
 from portal.auth.bearer import CHALLENGE
 from portal.services.errors import ServiceError
@@ -60,6 +62,21 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         problems = [_input_problem(entry) for entry in error.extra if isinstance(entry, dict)] if error.extra else []
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return _response(request, status, _code(status), _words(request, status), problems=problems, headers=headers)
+
+
+def on_second_writer(request: Request[Any, Any, Any], _error: StaleDataError) -> Response[dict[str, Any]]:
+    """Somebody else changed the same row between reading and writing it: nothing of this request was kept."""
+    korean = _language(request) == "ko"
+    detail = "그 사이 다른 변경이 있었습니다." if korean else "Something changed meanwhile."
+    return _response(request, HTTPStatus.CONFLICT, "changed_meanwhile", detail)
+
+
+def on_database_away(request: Request[Any, Any, Any], error: OperationalError) -> Response[dict[str, Any]]:
+    """The database does not answer: nothing of this request was kept, running jobs go on."""
+    _log.error("database away", path=request.url.path, request_id=request_id_of(request.scope), error=str(error.orig))
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return _response(request, status, _code(status), _words(request, status), headers=headers)
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from slurm.errors import NotPermitted, ProtocolError
+from slurm.errors import NotPermitted, ProtocolError, SlurmUnreachable
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,16 @@ class Ledger:
         self._file.close()
 
     def intend(self, entry: Entry) -> None:
-        """Note that a submit call is about to be made. Raises NotPermitted for a name that was already used."""
+        """Note that a submit call is about to be made.
+
+        Raises SlurmUnreachable for a name that was already used: its job is there or may be, so look for it first.
+        """
         with self._lock:
             known = self._by_name.get(entry.name)
             if known is not None and known.ids:
-                raise NotPermitted(f"{entry.name} was already submitted as job {known.leader_id}")
+                raise SlurmUnreachable(f"{entry.name} was already submitted as job {known.leader_id}; find it first")
             if known is not None and known.is_open:
-                raise NotPermitted(f"{entry.name}: an earlier submit had no answer; find it first")
+                raise SlurmUnreachable(f"{entry.name}: an earlier submit had no answer; find it first")
             self._write(intent=entry.name, owner=entry.owner, account=entry.account, components=entry.components)
 
     def record(self, name: str, ids: tuple[int, ...]) -> None:

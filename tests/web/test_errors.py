@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 
 from tests.web.conftest import Site
 
@@ -79,3 +81,23 @@ async def test_a_clients_request_id_is_not_trusted(site: Site) -> None:
         response = await client.get("/healthz", headers={"X-Request-ID": "mine"})
     assert response.status_code == 200
     assert response.headers["x-request-id"] != "mine"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "code"),
+    [
+        (StaleDataError("another writer was first"), 409, "changed_meanwhile"),
+        (OperationalError("SELECT secret", {}, Exception("server closed the connection")), 503, "service_unavailable"),
+    ],
+)
+async def test_a_second_writer_and_a_lost_database_are_said_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch, trouble: Exception, status: int, code: str
+) -> None:
+    async def broken(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr("portal.services.accounts.user_of", broken)
+    async with site.client("kim") as client:
+        document = shape(await client.get("/api/v1/me"))
+    assert (document["status"], document["code"]) == (status, code)
+    assert "secret" not in str(document)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slurm.agent.ledger import Entry, Ledger
-from slurm.errors import NotPermitted, ProtocolError
+from slurm.errors import NotPermitted, ProtocolError, SlurmUnreachable
 
 ENTRY = Entry("one-한글", "kim", "lab", 2)
 
@@ -30,7 +30,7 @@ def test_what_was_written_is_known_after_a_restart(tmp_path: Path) -> None:
 def test_an_outcome_that_is_not_known_stays_open(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "ledger")) as ledger:
         ledger.intend(ENTRY)
-        with pytest.raises(NotPermitted, match="find it first"):
+        with pytest.raises(SlurmUnreachable, match="find it first"):
             ledger.intend(ENTRY)
     with closing(Ledger(tmp_path / "ledger")) as ledger:
         entry = ledger.named(ENTRY.name)
@@ -48,7 +48,7 @@ def test_a_refused_name_may_be_tried_again(tmp_path: Path) -> None:
         assert not entry.is_open
         ledger.intend(ENTRY)
         ledger.record(ENTRY.name, (5, 6))
-        with pytest.raises(NotPermitted, match="already submitted as job 5"):
+        with pytest.raises(SlurmUnreachable, match="already submitted as job 5"):
             ledger.intend(ENTRY)
 
 
