@@ -149,7 +149,3 @@ def _remove_stale(path: Path) -> None:
             path.unlink()
     except FileNotFoundError:
         return
-
-
-if __name__ == "__main__":
-    main()

@@ -10,6 +10,7 @@ from typing import Any
 from slurm.submission import Component, Submission
 
 WARN_BEFORE_LIMIT_S = 120
+EARLY_S = 60  # how much too early Slurm may send it (sbatch(1), --signal)
 
 
 def submit_body(submission: Submission) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _job(submission: Submission, component: Component) -> dict[str, Any]:
         "environment": list(submission.environment),
         "flags": ["KILL_INVALID_DEPENDENCY"],
     }
-    if component.time_limit_min * 60 > 2 * WARN_BEFORE_LIMIT_S:
+    if component.time_limit_min * 60 > WARN_BEFORE_LIMIT_S + EARLY_S:
         job["kill_warning_signal"] = "TERM"
         job["kill_warning_delay"] = {"set": True, "number": WARN_BEFORE_LIMIT_S}
         job["kill_warning_flags"] = ["BATCH_JOB"]

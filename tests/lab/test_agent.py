@@ -88,7 +88,8 @@ async def test_a_component_cancelled_outside_while_waiting_is_swept(stage: LabSt
 @ONE_ROAD
 async def test_the_runner_alone_is_signalled_before_the_time_limit(stage: LabStage) -> None:
     """120 s before the limit, up to a minute early: the batch script gets TERM and ends by itself."""
-    ids = await stage.client.submit(submission(stage, OBEDIENT, component(fresh_name(), time_limit_min=3)))
+    script = OBEDIENT.replace("USR1", "TERM")
+    ids = await stage.client.submit(submission(stage, script, component(fresh_name(), time_limit_min=4)))
     (row,) = await ended(stage, ids)
     assert (row.state, row.exit_code) == ("FAILED", 9)
 

@@ -331,10 +331,12 @@ def live(snapshot: Snapshot, name: str) -> list[JobRecord]:
 
 
 async def running(stage: Stage, job_id: int) -> None:
-    """Wait until the job runs."""
+    """Wait until the job has run for 3 s: its script has set its traps by then."""
 
     async def is_running() -> bool:
-        return any(job.job_id == job_id and job.state == "RUNNING" for job in (await stage.client.snapshot()).jobs)
+        taken = await stage.client.snapshot()
+        (job,) = [job for job in taken.jobs if job.job_id == job_id]
+        return job.state == "RUNNING" and job.started_at is not None and taken.at - job.started_at >= 3
 
     await stage.until(is_running, f"job {job_id} runs")
 
