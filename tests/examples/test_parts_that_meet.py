@@ -12,6 +12,8 @@ import pytest
 
 from .stage import Stage, app
 
+pytestmark = pytest.mark.programs
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:

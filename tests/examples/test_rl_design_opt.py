@@ -16,6 +16,8 @@ import pytest
 
 from .stage import EXAMPLES, Stage, app
 
+pytestmark = pytest.mark.programs
+
 CHAIN = (
     ("CL-REF-001", "env-simulator", None),
     ("CL-REF-002", "rl-agent", "CL-REF-001"),
