@@ -8,7 +8,7 @@ UV := $(shell command -v uv || echo .cache/uv/bin/uv)
 BIN := .venv/bin
 LAB := lab/lab
 
-.PHONY: help prerequisites venv up down status demo test test-unit test-programs test-simulation test-lab lint format bench soak
+.PHONY: help prerequisites venv up down status demo test test-unit test-whole test-simulation test-lab lint format bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,13 +35,13 @@ status: ## the lab's hosts
 demo: up ## the example App from spec file to stored model, on real Slurm
 	$(BIN)/python -m lab.demo
 
-test: prerequisites test-unit test-programs test-simulation test-lab ## everything: unit tests, then the whole system on the lab
+test: prerequisites test-unit test-whole test-simulation test-lab ## everything: unit tests, then the whole system on the lab
 
 test-unit: venv ## the fast tests, without the lab
-	$(BIN)/pytest -m "not lab and not simulation and not programs" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not lab and not simulation and not whole" -n 2 --dist loadfile
 
-test-programs: venv ## the example components as processes
-	$(BIN)/pytest -m programs -n 2
+test-whole: venv ## example programs as processes, recorded graphs, generated requests
+	$(BIN)/pytest -m whole -n 2
 
 test-simulation: venv ## 300 simulated schedules of crashes, lost answers and outages
 	$(BIN)/pytest -m simulation -n 2

@@ -12,7 +12,7 @@ import pytest
 
 from .stage import Stage, app
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.whole
 
 
 def free_port() -> int:

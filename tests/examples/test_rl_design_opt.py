@@ -16,7 +16,7 @@ import pytest
 
 from .stage import EXAMPLES, Stage, app
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.whole
 
 CHAIN = (
     ("CL-REF-001", "env-simulator", None),

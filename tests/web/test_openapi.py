@@ -48,6 +48,7 @@ async def test_every_route_is_in_the_docs(site: Site) -> None:
             assert f"`{method} {path}`" in text, f"docs/api.md lacks `{method} {path}`"
 
 
+@pytest.mark.whole
 async def test_generated_requests_never_break_the_application(site: Site) -> None:
     schema = openapi.from_dict(await schema_of(site))
     operations = [result.ok() for result in schema.get_all_operations()]

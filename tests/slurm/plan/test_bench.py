@@ -18,6 +18,8 @@ from bench.plan import run_case
 from bench.validate import problems
 from slurm.plan import Form
 
+pytestmark = pytest.mark.whole
+
 INVENTORY = json.loads((DATA / "inventory.json").read_text(encoding="utf-8"))
 GRAPHS = [json.loads(line) for line in (DATA / "graphs.jsonl").read_text(encoding="utf-8").splitlines()]
 SMALL = next(graph for graph in GRAPHS if graph["name"] == "methylseq/processes")

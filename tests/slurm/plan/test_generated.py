@@ -14,6 +14,8 @@ from bench.validate import problems
 from slurm.plan import Form
 from tests.slurm.plan.graphs import RAW_INVENTORY, raw_graph
 
+pytestmark = pytest.mark.whole
+
 FORMS: tuple[Form, ...] = ("together", "staged", "auto")
 
 
