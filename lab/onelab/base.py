@@ -22,6 +22,7 @@ PACKAGES = (
     *("openssh-server", "systemd", "systemd-sysv", "dbus", "sudo", "acl", "rsync"),
     *("python3", "python3-venv", "python3-apt", "python3-psycopg2", "python3-pymysql", "python3-cryptography"),
     *("iproute2", "iputils-ping", "procps", "psmisc", "curl", "jq", "less", "openssl", "ca-certificates", "tzdata"),
+    "libfaketime",  # a daemon whose clock is wrong (tests/lab)
 )
 
 SID_PIN = "Package: *\nPin: release a=unstable\nPin-Priority: 100\n"
