@@ -17,6 +17,7 @@ COMMANDS = {
     "ssh-keygen": "openssh-client",
     "openssl": "openssl",
     "umoci": "umoci",
+    "skopeo": "skopeo",  # Ansible pushes the demo's images from this machine
     "setpriv": "util-linux",
     "mount": "mount",
     "journalctl": "systemd",

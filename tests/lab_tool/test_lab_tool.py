@@ -35,7 +35,7 @@ def test_all_missing_prerequisites_are_named_at_once_with_their_cure(
     text = str(caught.value)
     assert "sudo lab/lab" in text
     assert (
-        "apt-get install iproute2 mmdebstrap mount openssh-client openssl systemd systemd-container umoci util-linux"
+        "apt-get install iproute2 mmdebstrap mount openssh-client openssl skopeo systemd systemd-container umoci util-linux"
         in text
     )
     assert "set ONE_LAB_CACHE elsewhere" in text
