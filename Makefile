@@ -7,8 +7,11 @@ export PATH := $(CURDIR)/.cache/uv/bin:$(PATH)
 UV := $(shell command -v uv || echo .cache/uv/bin/uv)
 BIN := .venv/bin
 LAB := lab/lab
+ASSETS := portal/web/assets
+NODE_MODULES := $(ASSETS)/node_modules/.installed
+STATIC := portal/web/static/manifest.json
 
-.PHONY: help prerequisites venv up down status demo test test-unit test-whole test-simulation test-lab lint format bench soak
+.PHONY: help prerequisites venv assets up down status demo test test-unit test-front test-whole test-simulation test-lab lint format bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,7 +26,16 @@ prerequisites: ## install the Debian packages that the lab needs (root)
 venv: $(filter .cache/%,$(UV)) ## make .venv from the lock file
 	@$(UV) sync --frozen --quiet
 
-up: prerequisites venv ## build, boot and configure the lab
+$(NODE_MODULES): $(ASSETS)/package.json $(ASSETS)/package-lock.json
+	cd $(ASSETS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(STATIC): $(NODE_MODULES) $(ASSETS)/build.mjs $(shell find $(ASSETS)/src portal/web/templates -type f 2>/dev/null)
+	cd $(ASSETS) && npm run --silent build
+
+assets: $(STATIC) ## bundle the pages' scripts, styles, icons and font (skipped when nothing changed)
+
+up: prerequisites venv assets ## build, boot and configure the lab
 	python3 $(LAB) up
 
 down: ## stop the lab; its disks are kept
@@ -35,10 +47,13 @@ status: ## the lab's hosts
 demo: up ## the example App from spec file to stored model, on real Slurm
 	$(BIN)/python -m lab.demo
 
-test: prerequisites test-unit test-whole test-simulation test-lab ## everything: unit tests, then the whole system on the lab
+test: prerequisites test-unit test-front test-whole test-simulation test-lab ## everything: unit tests, then the whole system on the lab
 
-test-unit: venv ## the fast tests, without the lab
+test-unit: venv assets ## the fast tests, without the lab
 	$(BIN)/pytest -m "not lab and not simulation and not whole" -n 2 --dist loadfile
+
+test-front: assets ## the browser's modules, without a browser
+	cd $(ASSETS) && npm test --silent
 
 test-whole: venv ## example programs as processes, recorded graphs, generated requests
 	$(BIN)/pytest -m whole -n 2
@@ -49,16 +64,18 @@ test-simulation: venv ## 300 simulated schedules of crashes, lost answers and ou
 test-lab: up ## the tests of the whole system on the lab
 	$(BIN)/pytest tests/lab -m lab
 
-lint: venv ## ruff, mypy, import-linter, ansible-lint
+lint: venv $(NODE_MODULES) ## ruff, mypy, import-linter, ansible-lint, biome, tsc
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	MYPYPATH=lab $(BIN)/mypy --explicit-package-bases lab/onelab
 	$(BIN)/lint-imports
 	cd ansible && ../$(BIN)/ansible-lint -q -c .ansible-lint
+	cd $(ASSETS) && npm run --silent lint
 
-format: venv ## let ruff format the code
+format: venv $(NODE_MODULES) ## let ruff and biome format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	cd $(ASSETS) && npm run --silent format
 
 bench: venv ## the plan against one group a component, on recorded graphs
 	$(BIN)/python -m bench.report

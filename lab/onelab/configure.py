@@ -15,17 +15,19 @@ from onelab.commands import run
 from onelab.errors import CommandFailed, LabError, MissingPrerequisites
 from onelab.layout import Layout
 
+ASSETS_TIMEOUT_S = 600  # the first time, npm downloads everything
 WHEEL_TIMEOUT_S = 300
 PLAYBOOK_TIMEOUT_S = 1800
 TOOLS = {"uv": "pip install uv", "ansible-playbook": "make venv"}
 
 
 def build_wheel(layout: Layout) -> Path:
-    """Build the project's wheel into the lab's own folder and return it.
+    """Build the project's wheel, with the pages' assets in it, into the lab's own folder and return it.
 
     Raises: CommandFailed; LabError when the build leaves anything but one wheel.
     """
     remove(layout.dist)
+    run(["make", "--silent", "assets"], cwd=layout.checkout, timeout_s=ASSETS_TIMEOUT_S)
     argv = [_tool(layout, "uv"), "build", "-q", "--wheel", "--out-dir", str(layout.dist)]
     run(argv, cwd=layout.checkout, timeout_s=WHEEL_TIMEOUT_S)
     wheels = sorted(layout.dist.glob("*.whl"))
