@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from slurm.records import AccountingRow, ClusterVersion, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
 from slurm.submission import Submission
 
 
@@ -40,3 +40,6 @@ class SlurmClient(Protocol):
 
     async def check_association(self, user: str, account: str) -> str:
         """ "" when `user` exists on the cluster and may submit to `account`, else what is missing in plain English."""
+
+    async def priority_setup(self) -> PrioritySetup:
+        """How Slurm turns QOS and other factors into a priority."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from slurm.errors import NotPermitted, ProtocolError, SlurmError, SlurmRefused, SlurmUnreachable
-from slurm.records import AccountingRow, ClusterVersion, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
 from slurm.submission import Submission
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -97,6 +97,12 @@ class CheckAssociationRequest(_Request):
     account: Word
 
 
+class PrioritySetupRequest(_Request):
+    """How Slurm weighs jobs."""
+
+    verb: Literal["priority_setup"] = "priority_setup"
+
+
 Request = (
     VersionRequest
     | SubmitRequest
@@ -107,6 +113,7 @@ Request = (
     | AccountingRequest
     | FindRequest
     | CheckAssociationRequest
+    | PrioritySetupRequest
 )
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="verb")])
@@ -120,6 +127,7 @@ RESULTS: dict[str, TypeAdapter[Any]] = {
     "accounting": TypeAdapter(tuple[AccountingRow, ...]),
     "find": TypeAdapter(tuple[int, ...]),
     "check_association": TypeAdapter(str),
+    "priority_setup": TypeAdapter(PrioritySetup),
 }
 ERRORS: dict[str, type[SlurmError]] = {
     "unreachable": SlurmUnreachable,

@@ -137,6 +137,14 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class PrioritySetup:
+    """How Slurm weighs jobs: `weights` of slurm.conf by factor ("QOS": 3000000000, "Age": 0), `qos` every QOS's priority."""
+
+    weights: dict[str, int]
+    qos: dict[str, int]
+
+
+@dataclass(frozen=True)
 class ClusterVersion:
     """What answers: Slurm's version ("26.05.5"), the road in use ("native" or "rest") and why, the REST version.
 

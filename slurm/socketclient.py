@@ -11,7 +11,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from slurm import protocol
 from slurm.errors import SlurmUnreachable
-from slurm.records import AccountingRow, ClusterVersion, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
 from slurm.submission import Submission
 
 DEFAULT_TIMEOUT_S = 90
@@ -66,6 +66,11 @@ class AgentClient:
     async def check_association(self, user: str, account: str) -> str:
         """ "" when the user may submit to the account, else what is missing."""
         answer: str = await self._ask(protocol.CheckAssociationRequest(user=user, account=account))
+        return answer
+
+    async def priority_setup(self) -> PrioritySetup:
+        """How Slurm weighs jobs."""
+        answer: PrioritySetup = await self._ask(protocol.PrioritySetupRequest())
         return answer
 
     async def _ask(self, request: protocol.Request) -> Any:

@@ -89,6 +89,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "time_limit": ("최대 실행 시간", "Time limit"),
     "failure": ("실패 원인", "Failure"),
     "role": ("역할", "Role"),
+    "part": ("부분", "Part"),
+    "says": ("설명", "Says"),
+    "portal": ("포털", "portal"),
     # sentences
     "fake_gpus": ("모의 GPU", "Fake GPUs"),
     "as_of": ("기준 {time}", "As of {time}"),
@@ -174,6 +177,17 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "version_line": ("Slurm {slurm} ({road}: {why}), REST {rest}", "Slurm {slurm} ({road}: {why}), REST {rest}"),
     "no_slurm": ("아직 Slurm 상태를 모릅니다.", "Nothing is known of Slurm yet."),
+    "no_daemon": (
+        "{seconds}초 동안 데몬이 확인을 마치지 못했습니다. 포털 호스트에서: systemctl status one-daemon",
+        "The daemon has not answered for {seconds} s. On the portal's host: systemctl status one-daemon",
+    ),
+    "compared": ("최근 {days}일을 비교했습니다: {counts}", "Compared the last {days} days: {counts}"),
+    "findings": ("문제 {count}건", "{count} findings"),
+    "all_well": ("문제가 없습니다.", "Everything works."),
+    "all_agree": (
+        "문제가 없습니다. 포털, Slurm, 저장소가 일치합니다.",
+        "Everything works; portal, Slurm and storage agree.",
+    ),
     "workload_counts": ("워크로드: {counts}", "Workloads: {counts}"),
 }
 

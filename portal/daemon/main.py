@@ -17,7 +17,7 @@ from containers.convert_client import Converted, Progress
 from containers.credentials import credentials_file
 from containers.registry import RegistryAccess, resolve
 from portal import jsonlog
-from portal.daemon import commands, handover, images, resolving, saving, snapshot, watch
+from portal.daemon import commands, doctor, handover, images, resolving, saving, snapshot, watch
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
 from portal.daemon.rounds import NOBODY_CAN_GO_ON
@@ -104,6 +104,7 @@ async def run(context: Context) -> None:
             ("resolving", resolving.resolve_submitted),
             ("images", images.convert_wanted),
             ("saving", saving.save_ended),
+            ("doctor", doctor.serve),
         ):
             group.start_soon(_forever, name, context, step)
 

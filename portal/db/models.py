@@ -334,6 +334,23 @@ class ClusterState(Base):
     version: Mapped[JsonObject | None] = mapped_column()
 
 
+class Checkup(Base):
+    """One `one doctor`: asked for by an admin, carried out by the daemon, kept with what it found."""
+
+    __tablename__ = "checkups"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    asked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    asked_at: Mapped[datetime] = mapped_column(default=now)
+    reconcile: Mapped[bool] = mapped_column(default=False)
+    contents: Mapped[bool] = mapped_column(default=False)
+    days: Mapped[int] = mapped_column()
+    state: Mapped[str] = mapped_column(String(16), default="wanted")
+    done_at: Mapped[datetime | None] = mapped_column()
+    parts: Mapped[list[JsonObject]] = mapped_column(default=list)
+    findings: Mapped[list[JsonObject]] = mapped_column(default=list)
+    compared: Mapped[JsonObject] = mapped_column(default=dict)
+
+
 class DurationSample(Base):
     """How long a component ran once, for the plan's expected durations (median of earlier runs)."""
 

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     IMAGE_READ = "image:read"
     IMAGE_REMOVE = "image:remove"
+    CLUSTER_CHECK = "cluster:check"
 
     APP_READ = "app:read"
     APP_EDIT = "app:edit"
@@ -136,7 +137,7 @@ def _on_site(_: SiteFacts, person: Person) -> set[Permission]:
     if person.role != VIEWER:
         held |= {Permission.APP_CREATE, Permission.APPROVALS_READ}
     if person.role == ADMIN:
-        held |= {Permission.USER_MANAGE, Permission.AUDIT_READ, Permission.IMAGE_REMOVE}
+        held |= {Permission.USER_MANAGE, Permission.AUDIT_READ, Permission.IMAGE_REMOVE, Permission.CLUSTER_CHECK}
     return held
 
 

@@ -42,6 +42,7 @@ class Action(StrEnum):
     MODEL_DOWNLOAD = "model.download"
     IMAGE_CONVERT = "image.convert"
     IMAGE_REMOVE = "image.remove"
+    DOCTOR_ASK = "doctor.ask"
 
 
 @dataclass(frozen=True)

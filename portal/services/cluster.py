@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import ClusterState, Workload, now
 from portal.domain.nodes import shown_state, split
+from portal.domain.reconcile import PORTAL_MARK
 from portal.settings import Settings
 from slurm.inventory import NodeClass, inventory_from
 from slurm.records import ClusterVersion, NodeRecord, Snapshot
@@ -20,8 +21,6 @@ from slurm.records import ClusterVersion, NodeRecord, Snapshot
 _SNAPSHOT = TypeAdapter(Snapshot)
 _VERSION = TypeAdapter(ClusterVersion)
 ROW_ID = 1
-PORTAL_MARK = "one:"
-"""How the comment of every job of the portal begins (compile.handover.JobMark)."""
 
 
 @dataclass

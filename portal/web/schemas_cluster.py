@@ -1,12 +1,15 @@
-"""The cluster's side in JSON: plans, reasons, queue lines, nodes, status."""
+"""The cluster's side in JSON: plans, reasons, queue lines, nodes, status, checkups."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
+from portal.db.models import Checkup
 from portal.domain import reasons
 from portal.domain.approval import approval_sentence
+from portal.domain.findings import Finding, words_of
+from portal.services import doctor
 from portal.services.cluster import Amount, ClusterView, NodeView
 from portal.services.planning import PlanPreview
 from portal.services.queue import QueueEntry
@@ -128,4 +131,35 @@ def _node(node: NodeView) -> dict[str, Any]:
         "gpus": amounts(node.gpus),
         "cpus": asdict(node.cpus),
         "memoryMib": asdict(node.memory_mib),
+    }
+
+
+def checkup_document(checkup: Checkup, language: Language) -> dict[str, Any]:
+    """A checkup with what it found; `findings` are addressed by `kind` and `id`."""
+    return {
+        "id": checkup.id,
+        "state": checkup.state,
+        "askedAt": time_text(checkup.asked_at),
+        "doneAt": time_text(checkup.done_at),
+        "reconcile": checkup.reconcile,
+        "contents": checkup.contents,
+        "days": checkup.days,
+        "parts": checkup.parts or [],
+        "compared": checkup.compared or {},
+        "findings": [_finding(finding, language) for finding in doctor.findings_of(checkup)],
+    }
+
+
+def _finding(finding: Finding, language: Language) -> dict[str, Any]:
+    message, cure = words_of(finding, language)
+    return {
+        "code": finding.code.value,
+        "kind": finding.kind,
+        "id": finding.id,
+        "workload": finding.about or None,
+        "system": finding.system,
+        "portal": finding.portal,
+        "other": finding.other,
+        "message": message,
+        "cure": cure,
     }

@@ -116,6 +116,10 @@ class SlurmRest:
             self._account("associations/", ("user", user), ("account", account)), user, account
         )
 
+    def qos_priorities(self) -> dict[str, int]:
+        """Every QOS's priority by its name."""
+        return restparse.qos_priorities(self._account("qos/"))
+
     def admin_level(self, user: str) -> str:
         """ "None", "Operator" or "Administrator"; "" for a user that accounting does not know."""
         users = records(self._account("users/", ("name", user)), "users")

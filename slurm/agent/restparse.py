@@ -38,6 +38,11 @@ def has_association(answer: Any, user: str, account: str) -> bool:
     return any((text(one, "user"), text(one, "account")) == (user, account) for one in found)
 
 
+def qos_priorities(answer: Any) -> dict[str, int]:
+    """Of GET /slurmdb/V/qos/; a QOS whose priority is not set has 0."""
+    return {text(one, "name"): optional(one, "priority") or 0 for one in records(answer, "qos")}
+
+
 def slurm_version(answer: Any) -> str:
     """ "26.05.5" of any answer's meta."""
     return text(answer, "meta/slurm/release")

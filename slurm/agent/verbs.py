@@ -18,7 +18,7 @@ from slurm.agent.permit import check_listed, check_owner, check_submission
 from slurm.agent.restcalls import SlurmRest
 from slurm.agent.roads import Road
 from slurm.errors import NotPermitted, SlurmError, SlurmRefused, SlurmUnreachable
-from slurm.records import AccountingRow, ClusterVersion, JobRecord, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, JobRecord, PrioritySetup, Snapshot
 from slurm.submission import Submission
 
 log = structlog.get_logger("one.agent")
@@ -209,6 +209,15 @@ class Verbs:
         if self._calls.has_association(user, account):
             return ""
         return f"Slurm has no association of user {user} with account {account}"
+
+    def priority_setup(self) -> PrioritySetup:
+        """The weights of slurm.conf and every QOS's priority. Raises SlurmRefused when slurm.conf cannot be read."""
+        try:
+            conf = self._config.slurm_conf.read_text(errors="replace")
+        except OSError as error:
+            raise SlurmRefused(f"{self._config.slurm_conf} cannot be read: {error.strerror}") from error
+        found = re.findall(r"^\s*PriorityWeight(\w+)\s*=\s*(\d+)\s*$", conf, re.IGNORECASE | re.MULTILINE)
+        return PrioritySetup({factor: int(weight) for factor, weight in found}, self._calls.qos_priorities())
 
     def version(self) -> ClusterVersion:
         """What answers, and which of the agent's needs the site does not meet."""

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from slurm.errors import NotPermitted, SlurmRefused, SlurmUnreachable
 from slurm.fake import records as fakerecords
-from slurm.fake.cluster import FakeCluster, FakeJob, lab_cluster
+from slurm.fake.cluster import PRIORITY_WEIGHT_QOS, FakeCluster, FakeJob, lab_cluster
 from slurm.fake.place import need_of
-from slurm.records import AccountingRow, ClusterVersion, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
 from slurm.states import COMPLETED, headless
 from slurm.submission import MAX_COMPONENTS, Component, Submission, dependency_ids
 
@@ -130,6 +130,14 @@ class FakeSlurm:
         if (user, account) in self.cluster.associations:
             return ""
         return f"Slurm has no association of user {user} with account {account}"
+
+    async def priority_setup(self) -> PrioritySetup:
+        """The weights that the Ansible role writes, and the priorities of the fake's QOS."""
+        self._reach()
+        self._reach_accounting()
+        return PrioritySetup(
+            {"QOS": PRIORITY_WEIGHT_QOS}, {name: qos.priority for name, qos in self.cluster.qos.items()}
+        )
 
     def _reach(self) -> None:
         if self.outage:

@@ -72,7 +72,7 @@ class Conversions:
 
     async def remove(self, digest: str) -> int:
         """Forget it."""
-        (self.folder / f"{digest.replace(':', '-')}.sif").unlink()
+        (self.folder / f"{digest.replace(':', '-')}.sif").unlink(missing_ok=True)
         return 0
 
 

@@ -42,7 +42,7 @@ def holders(permission: Permission, thing: object) -> set[Person]:
 def test_site_wide() -> None:
     assert holders(P.CLUSTER_READ, SITE) == set(EVERYBODY)
     assert holders(P.APP_CREATE, SITE) == holders(P.APPROVALS_READ, SITE) == set(EVERYBODY) - {VIEWER}
-    for permission in (P.USER_MANAGE, P.AUDIT_READ, P.IMAGE_REMOVE):
+    for permission in (P.USER_MANAGE, P.AUDIT_READ, P.IMAGE_REMOVE, P.CLUSTER_CHECK):
         assert holders(permission, SITE) == {ADMIN, OTHER_ADMIN}
 
 

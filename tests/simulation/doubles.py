@@ -19,7 +19,7 @@ from containers.reference import Reference
 from portal.store.s3 import StoreUnavailable
 from slurm.errors import NotPermitted, SlurmRefused, SlurmUnreachable
 from slurm.fake import QOS_LIMIT, FakeSlurm
-from slurm.records import AccountingRow, ClusterVersion, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
 from slurm.submission import Submission
 from tests.daemon.world import Conversions, Registry
 from tests.simulation.gates import Gate
@@ -149,6 +149,10 @@ class TroubledSlurm:
     async def check_association(self, user: str, account: str) -> str:
         """As the fake."""
         return await self.inner.check_association(user, account)
+
+    async def priority_setup(self) -> PrioritySetup:
+        """As the fake."""
+        return await self.inner.priority_setup()
 
     async def _call(self, effect: Callable[[], Awaitable[Any]], *, again: bool = False) -> Any:
         return await self.trouble.call(effect, SlurmUnreachable, again=again)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.routes import account, apps, cluster, gate, images, logs, models, workloads
+from portal.web.routes import account, apps, cluster, doctor, gate, images, logs, models, workloads
 
 ROUTES: list[ControllerRouterHandler] = [
     *account.ROUTES,
@@ -15,4 +15,5 @@ ROUTES: list[ControllerRouterHandler] = [
     *cluster.ROUTES,
     *models.ROUTES,
     *images.ROUTES,
+    *doctor.ROUTES,
 ]

@@ -323,6 +323,11 @@ class ClientContract:
         assert version.road in {"native", "rest", "fake"}
         assert version.road_reason
 
+    async def test_how_slurm_weighs_jobs(self, stage: Stage) -> None:
+        setup = await stage.client.priority_setup()
+        assert setup.weights["QOS"] == 3_000_000_000
+        assert setup.qos["one-high"] > setup.qos["one-normal"] > setup.qos["one-low"] > 0
+
 
 def live(snapshot: Snapshot, name: str) -> list[JobRecord]:
     """The live components of that name, in order."""

@@ -80,6 +80,9 @@ class FakeCalls(SlurmRest):
     def has_association(self, user: str, account: str) -> bool:
         return (user, account) in self.cluster.associations
 
+    def qos_priorities(self) -> dict[str, int]:
+        return {name: qos.priority for name, qos in self.cluster.qos.items()}
+
     def admin_level(self, user: str) -> str:
         return "Operator" if user == "one-operator" else ""
 

@@ -56,7 +56,9 @@ class AgentStage(FakeStage):
             ledger=self.ledger_path,
             slurm_conf=folder / "slurm.conf",
         )
-        self.config.slurm_conf.write_text("ClusterName=lab\nAccountingStoreFlags=job_comment,job_env\n")
+        self.config.slurm_conf.write_text(
+            "ClusterName=lab\nAccountingStoreFlags=job_comment,job_env\nPriorityWeightQOS=3000000000\n"
+        )
         self.start()
 
     def start(self) -> None:
