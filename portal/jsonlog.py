@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure() -> None:
-    """Call once, before the first line."""
+def configure(stream: TextIO | None = None) -> None:
+    """Call once, before the first line; `stream` in place of stderr where a person looks at the terminal."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -16,5 +17,5 @@ def configure() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
     )

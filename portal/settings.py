@@ -53,6 +53,7 @@ class Slurm(Section):
     nice_step: int = 1_000
     gpu_labels: dict[str, str] = Field(default_factory=dict, description="gres type -> label shown, where they differ")
     fake_gpus: bool = Field(default=False, description="the GPUs of this site are simulated and pages say so")
+    simulated: bool = Field(default=False, description="there is no Slurm: the whole cluster is played, and all say so")
 
 
 class Policy(Section):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from portal.cli.commands import account, approvals, cluster, doctor, models, specs, submit, workloads
+from portal.cli.commands import account, approvals, cluster, doctor, models, serve, specs, submit, workloads
 from portal.cli.context import Cli, Commands
 from portal.cli.words import Words, chosen_language
 
@@ -65,6 +65,7 @@ app.command()(cluster.release)
 app.command()(cluster.nodes)
 app.command()(cluster.status)
 app.command()(doctor.doctor)
+app.command()(serve.serve)
 models_app.command("list")(models.list_models)
 models_app.command("show")(models.show_model)
 models_app.command("download")(models.download)

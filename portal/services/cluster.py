@@ -65,6 +65,7 @@ class ClusterView:
     at: datetime | None
     unreachable_since: datetime | None
     fake_gpus: bool
+    simulated: bool
     nodes: tuple[NodeView, ...] = ()
     gpus: dict[str, Amount] = field(default_factory=dict)
     cpus: Amount = field(default_factory=Amount)
@@ -113,7 +114,7 @@ async def nodes(session: AsyncSession, settings: Settings) -> ClusterView:
     """Nodes and sums of the newest snapshot."""
     row = await state_row(session)
     taken = await snapshot(session)
-    view = ClusterView(row.at, row.unreachable_since, settings.slurm.fake_gpus)
+    view = ClusterView(row.at, row.unreachable_since, settings.slurm.fake_gpus, settings.slurm.simulated)
     if taken is None:
         return view
     gpus: dict[str, Amount] = defaultdict(Amount)
@@ -124,9 +125,7 @@ async def nodes(session: AsyncSession, settings: Settings) -> ClusterView:
         for label, (total, allocated) in _gpus(node, settings).items():
             gpus[label].add(node, total, allocated)
         shown.append(_node_view(node, settings))
-    return ClusterView(
-        view.at, view.unreachable_since, view.fake_gpus, tuple(shown), dict(gpus), view.cpus, view.memory_mib
-    )
+    return replace(view, nodes=tuple(shown), gpus=dict(gpus))
 
 
 def _node_view(node: NodeRecord, settings: Settings) -> NodeView:
@@ -172,5 +171,6 @@ async def status(session: AsyncSession, settings: Settings) -> dict[str, Any]:
         "snapshot_at": row.at,
         "unreachable_since": row.unreachable_since,
         "fake_gpus": settings.slurm.fake_gpus,
+        "simulated": settings.slurm.simulated,
         "workloads": dict(counts.all()),
     }

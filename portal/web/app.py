@@ -30,6 +30,7 @@ from portal.web.requestid import answer_with_id
 from portal.web.routes import ROUTES
 from portal.web.routes.system import PUBLIC_ROUTES, healthz
 from portal.web.schemapage import RoutesPage
+from portal.web.simulated import say_simulated
 
 API = "/api/v1"
 
@@ -67,7 +68,7 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
             Exception: problems.on_unexpected,
         },
         middleware=[prometheus.middleware],
-        before_send=[answer_with_id],
+        before_send=[answer_with_id, *([say_simulated] if settings.slurm.simulated else [])],
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         lifespan=[database],

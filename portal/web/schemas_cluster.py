@@ -83,6 +83,7 @@ def cluster_document(view: ClusterView) -> dict[str, Any]:
         "at": time_text(view.at),
         "unreachableSince": time_text(view.unreachable_since),
         "fakeGpus": view.fake_gpus,
+        "simulated": view.simulated,
         "gpus": {label: asdict(amount) for label, amount in view.gpus.items()},
         "cpus": asdict(view.cpus),
         "memoryMib": asdict(view.memory_mib),
@@ -105,6 +106,7 @@ def status_document(found: dict[str, Any]) -> dict[str, Any]:
         "at": time_text(found["snapshot_at"]),
         "unreachableSince": time_text(found["unreachable_since"]),
         "fakeGpus": found["fake_gpus"],
+        "simulated": found["simulated"],
         "workloads": found["workloads"],
     }
 

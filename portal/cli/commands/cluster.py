@@ -125,6 +125,8 @@ def _node_row(words: Words, node: dict[str, Any]) -> tuple[object, ...]:
 def _print_freshness(cli: Cli, view: dict[str, Any]) -> None:
     if view["unreachableSince"]:
         print_note(cli.words("slurm_unreachable", time=local_time(view["unreachableSince"])))
+    if view["simulated"]:
+        print_note(cli.words("simulated"))
     if view["at"]:
         fake = f" · {cli.words('fake_gpus')}" if view["fakeGpus"] else ""
         print_note(cli.words("as_of", time=local_time(view["at"])) + fake)

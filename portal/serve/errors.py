@@ -1,0 +1,17 @@
+"""Why `one serve` cannot go on.
+
+ServeError         `code` (one of CODES) and `facts`, which the command line says in words
+"""
+
+from __future__ import annotations
+
+CODES = frozenset({"folder_in_use", "no_seaweedfs", "port_taken", "seaweedfs_ended", "user_unusable"})
+
+
+class ServeError(Exception):
+    """What a person can cure; `facts` fill the sentence of `code`."""
+
+    def __init__(self, code: str, **facts: object) -> None:
+        super().__init__(f"{code}: {facts}")
+        self.code = code
+        self.facts = facts
