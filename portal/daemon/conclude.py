@@ -18,7 +18,6 @@ from portal.domain.looptest import (
     Iteration,
     TestResult,
     general_result,
-    last_reporting,
     rewards_of,
     rl_result,
 )
@@ -28,6 +27,8 @@ from portal.services import state
 from portal.services.audit import DAEMON
 from slurm.states import CANCELLED, COMPLETED, NODE_FAIL, OUT_OF_MEMORY, TIMEOUT
 
+NAMED = 3
+"""Refusals that a failure names; its event has them all."""
 _BY_SLURM_STATE = {TIMEOUT: "time_limit", NODE_FAIL: "node_failure", OUT_OF_MEMORY: "out_of_memory"}
 
 
@@ -37,6 +38,8 @@ async def conclude(
     """Every job of the attempt has ended: write its outcome and move the workload on."""
     attempt.ended_at = now()
     attempt.outcome = _outcome(workload, attempt, report)
+    if report.distrusted:
+        state.event(session, workload, "runner", "report_refused", data={"refused": list(report.distrusted)})
     if workload.state == State.QUEUED and any(job.started_at for job in attempt.jobs):
         await state.change(session, workload, State.RUNNING, DAEMON)
     again = attempt.outcome == "node_failure" and attempt.number <= context.settings.policy.node_failure_attempts
@@ -98,7 +101,9 @@ def _failure(workload: Workload, attempt: Attempt, report: RunReport) -> dict[st
     if bad is not None:
         return {"cause": _BY_SLURM_STATE[bad.state], "node": _failed_node(attempt)}
     states = ", ".join(job.state or job.status for job in attempt.jobs)
-    return {"cause": "no_report", "slurm_state": states, "faults": len(report.faults)}
+    if report.distrusted:
+        return {"cause": "report_refused", "slurm_state": states, "what": "; ".join(report.distrusted[:NAMED])}
+    return {"cause": "contradicted" if report.said_ok else "no_report", "slurm_state": states}
 
 
 async def _judge_test(
@@ -121,16 +126,15 @@ def _result(context: Context, run: Workload, attempt: Attempt, report: RunReport
         runs = [Iteration(end.ok, end.seconds) for end in report.iterations]
         return general_result(runs, asked=run.options["iterations"])
     steps = [step for step, _ in sorted(report.steps.items(), key=lambda item: item[1].started or 0.0)]
-    metrics = {step: _metrics(context, run, attempt, step) for step in steps}
-    last = last_reporting(steps, metrics)
-    rewards = rewards_of(metrics[last]) if last is not None else ()
+    rewards = next(filter(None, (_rewards(context, run, attempt, step) for step in reversed(steps))), ())
     must_rise = context.settings.policy.test_must_rise
     return rl_result(rewards, episodes=run.options["episodes"], must_rise=must_rise)
 
 
-def _metrics(context: Context, run: Workload, attempt: Attempt, step: str) -> list[dict[str, Any]]:
+def _rewards(context: Context, run: Workload, attempt: Attempt, step: str) -> tuple[tuple[int, float], ...]:
+    """The rewards that a step reports; a file that is refused reports none."""
     try:
         rundir = context.rundir(attempt.run_dir, run.owner.unix_user or "")
-        return rundir.read_json_lines(f"steps/{step}/{METRICS}")[0]
+        return rewards_of(rundir.json_lines(f"steps/{step}/{METRICS}"), episodes=run.options["episodes"])
     except RunDirError:
-        return []
+        return ()

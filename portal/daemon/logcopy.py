@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from portal.daemon.context import Context
@@ -31,8 +32,8 @@ async def copy_logs(context: Context, workload: Workload, attempt: Attempt) -> l
     unix_user = workload.owner.unix_user or ""
     rundir = context.rundir(attempt.run_dir, unix_user)
     out = context.rundir(str(context.settings.storage.runs / OUT_FOLDER), unix_user)
-    refused = []
-    wanted = [(rundir, name, name) for name in log_files(rundir, workload)]
+    refused: list[str] = []
+    wanted = [(rundir, name, name) for name in log_files(rundir, workload, refused)]
     for job in attempt.jobs:
         name = output_name(workload.id, attempt.number, job.job_index)
         wanted.append((out, name, f"batch.{job.job_index}.log"))
@@ -44,28 +45,45 @@ async def copy_logs(context: Context, workload: Workload, attempt: Attempt) -> l
         except Missing:
             continue
         except Refused as error:
-            refused.append(str(error))
+            if len(refused) < rundir.limits.refusals:
+                refused.append(str(error))
     return refused
 
 
-def log_files(rundir: RunDir, workload: Workload) -> Iterator[str]:
-    """Paths of all log files of an attempt; only folders that the spec's steps have are looked into."""
-    yield from (name for name in rundir.names(".") if _TOP_FILES.fullmatch(name))
+def log_files(rundir: RunDir, workload: Workload, refused: list[str]) -> list[str]:
+    """Paths of all log files of an attempt; only folders that the spec's steps have are looked into.
+
+    What cannot be looked into is added to `refused`, and so is the rest beyond the number of files that are kept.
+    """
+    found = list(islice(_log_files(rundir, workload, refused), rundir.limits.tree_files + 1))
+    if len(found) > rundir.limits.tree_files:
+        refused.append(f"{found.pop()} and what comes after it: more than {rundir.limits.tree_files} files")
+    return found
+
+
+def _log_files(rundir: RunDir, workload: Workload, refused: list[str]) -> Iterator[str]:
+    top = _names(rundir, ".", refused)
+    yield from filter(_TOP_FILES.fullmatch, top)
     spec = load_resolved(workload.resolved or {})
     steps = [f"{task.task_id}/{component.id}" for _path, task, component in components_of(spec)]
-    iterations = [f"{name}/" for name in rundir.names(".") if _ITERATION.fullmatch(name)]
-    for base in ["", *iterations]:
+    for base in ["", *(f"{name}/" for name in top if _ITERATION.fullmatch(name))]:
         for step in steps:
-            yield from _step_files(rundir, f"{base}steps/{step}")
+            yield from _step_files(rundir, f"{base}steps/{step}", refused)
 
 
-def _step_files(rundir: RunDir, folder: str) -> Iterator[str]:
-    names = rundir.names(folder)
+def _step_files(rundir: RunDir, folder: str, refused: list[str]) -> Iterator[str]:
+    names = _names(rundir, folder, refused)
     if METRICS in names:
         yield f"{folder}/{METRICS}"
     for attempt in filter(_TRY.fullmatch, names):
-        yield from (
-            str(Path(folder, attempt, name))
-            for name in rundir.names(f"{folder}/{attempt}")
-            if _TRY_FILES.fullmatch(name)
-        )
+        inside = _names(rundir, f"{folder}/{attempt}", refused)
+        yield from (str(Path(folder, attempt, name)) for name in inside if _TRY_FILES.fullmatch(name))
+
+
+def _names(rundir: RunDir, folder: str, refused: list[str]) -> list[str]:
+    try:
+        return rundir.names(folder)
+    except Refused as error:
+        if len(refused) < rundir.limits.refusals:
+            refused.append(str(error))
+        return []

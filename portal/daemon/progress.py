@@ -7,29 +7,38 @@ from typing import Any
 import structlog
 
 from portal.daemon.context import Context
-from portal.db.models import Attempt, Workload
+from portal.db.models import Attempt, Workload, now
 from portal.domain.events import read_run
 from portal.domain.runreport import RunReport
 from portal.rundir import RunDirError
 from portal.services.planning import plan_of
 
 log = structlog.get_logger()
+MAX_EVENT_BYTES = 4 << 20
+MAX_EVENT_LINES = 20_000
+"""Twenty passes of two hundred steps write about half of it."""
+CLOCKS_DIFFER_S = 3600
+"""How far a node's clock may be ahead of the portal's."""
 
 
 def read_progress(context: Context, workload: Workload, attempt: Attempt) -> RunReport:
-    """The report of all jobs of the attempt; files that are absent or refused have said nothing."""
+    """The report of all jobs of the attempt; files that are absent have said nothing, nor have those that are refused."""
     plan = plan_of(attempt.plan)
     steps = [[step for group in job.groups for step in group.steps] for job in plan.jobs]
-    events = {index: _events(context, workload, attempt, index) for index in range(len(steps))}
-    return read_run(steps, events)
+    events: dict[int, list[dict[str, Any]]] = {}
+    refused: list[str] = []
+    for index in range(len(steps)):
+        try:
+            events[index] = _events(context, workload, attempt, index)
+        except RunDirError as error:
+            log.warning("events not readable", workload=workload.id, attempt=attempt.number, error=str(error))
+            refused.append(str(error))
+    latest = now().timestamp() + CLOCKS_DIFFER_S
+    return read_run(steps, events, no_later_than=latest, refused=refused)
 
 
 def _events(context: Context, workload: Workload, attempt: Attempt, index: int) -> list[dict[str, Any]]:
-    """The lines of one runner; a line that is no JSON object counts as an empty one, so that it is named as a fault."""
-    try:
-        rundir = context.rundir(attempt.run_dir, workload.owner.unix_user or "")
-        lines, bad, _offset = rundir.read_json_lines(f"events.{index}.jsonl")
-    except RunDirError as error:
-        log.warning("events not readable", workload=workload.id, attempt=attempt.number, error=str(error))
-        return []
-    return [*lines, *({} for _ in range(bad))]
+    """The lines of one runner; one that is no JSON object is an empty one, so that it is named as a fault. Raises Refused."""
+    rundir = context.rundir(attempt.run_dir, workload.owner.unix_user or "")
+    lines = rundir.json_lines(f"events.{index}.jsonl", max_bytes=MAX_EVENT_BYTES, max_lines=MAX_EVENT_LINES)
+    return [line or {} for line in lines]

@@ -12,7 +12,7 @@ from portal.db.engine import transaction
 from portal.db.models import Attempt, DurationSample, LoopTest, Model, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.metrics import summary
-from portal.rundir import RunDir
+from portal.rundir import Listing, Refused, RunDir, RunDirError
 from portal.services import state
 from portal.services.audit import DAEMON, Action, record
 from portal.spec.graph import components_of
@@ -22,6 +22,7 @@ from portal.store import layout
 from portal.store.manifest import Lineage, StoredFile, manifest
 
 MODEL_FOLDER = "model"
+CLOCKS_DIFFER_S = 60
 MAKES_MODEL = frozenset({"rl", "general"})
 
 
@@ -72,23 +73,35 @@ async def _save_results(context: Context, workload_id: str) -> None:
 
 
 async def _save_model(context: Context, workload: Workload, attempt: Attempt) -> None:
-    """Store the files of /one/model, then the manifest; a repeated call goes on with the same version."""
+    """Store the files of /one/model, then the manifest; a repeated call goes on with the same version.
+
+    What is refused is named: a folder past its caps makes no model, a file that is refused is not part of it.
+    """
     rundir = context.rundir(attempt.run_dir, workload.owner.unix_user or "")
-    listing = rundir.tree(MODEL_FOLDER)
+    try:
+        listing = rundir.tree(MODEL_FOLDER)
+    except Refused as error:
+        listing = Listing((), (error,))
     refused = [str(problem) for problem in listing.refused]
     if not listing.files:
-        async with transaction(context.sessions) as session:
-            state.event(session, workload, "portal", "no_model", data={"refused": refused})
+        await _no_model(context, workload, refused)
         return
     model = await _model_row(context, workload)
-    if model.state == "stored":
+    if model.state != "saving":
         return
     stored = []
     for file in listing.files:
-        with rundir.stable(f"{MODEL_FOLDER}/{file.path}") as reader:
-            key = f"{model.prefix}{layout.FILES}{file.path}"
-            await context.store.put_file("models", key, reader, reader.size)  # type: ignore[arg-type]
-        stored.append(StoredFile(file.path, reader.size, reader.sha256))
+        try:
+            with rundir.stable(f"{MODEL_FOLDER}/{file.path}") as reader:
+                key = f"{model.prefix}{layout.FILES}{file.path}"
+                await context.store.put_file("models", key, reader, reader.size)  # type: ignore[arg-type]
+        except RunDirError as error:
+            refused.append(str(error))
+        else:
+            stored.append(StoredFile(file.path, reader.size, reader.sha256))
+    if not stored:
+        await _no_model(context, workload, refused, model.id)
+        return
     lineage = _lineage(workload, attempt, rundir)
     document = manifest(model.name, model.version, stored, refused, lineage, now())
     await context.store.put_json("models", model.prefix + layout.MANIFEST, document)
@@ -98,6 +111,15 @@ async def _save_model(context: Context, workload: Workload, attempt: Attempt) ->
         after = {"uri": f"s3://{model.bucket}/{model.prefix}", "files": len(stored), "refused": refused}
         record(session, DAEMON, Action.MODEL_SAVE, "model", f"{model.app_id}/v{model.version}", after=after)
         state.event(session, workload, "portal", "model_saved", data=after)
+
+
+async def _no_model(context: Context, workload: Workload, refused: list[str], model_id: int | None = None) -> None:
+    """Nothing could be stored: say so, also on the row of a model that was begun."""
+    async with transaction(context.sessions) as session:
+        state.event(session, workload, "portal", "no_model", data={"refused": refused})
+        if model_id is not None:
+            model = await session.get_one(Model, model_id)
+            model.state, model.error = "failed", "; ".join(refused)
 
 
 async def _model_row(context: Context, workload: Workload) -> Model:
@@ -145,24 +167,33 @@ def _lineage(workload: Workload, attempt: Attempt, rundir: RunDir) -> Lineage:
 
 
 def _metrics(spec: AppSpec, rundir: RunDir) -> dict[str, object]:
-    """Step id -> summary of its self-reported metrics; steps that wrote none are absent."""
+    """Step id -> summary of its self-reported metrics; steps that wrote none are absent, a refused file is named."""
     found: dict[str, object] = {}
     for _path, task, component in components_of(spec):
         step = f"{task.task_id}/{component.id}"
-        points, bad, _offset = rundir.read_json_lines(f"steps/{step}/metrics.jsonl")
-        if points or bad:
-            found[step] = {"metrics": summary(points), "lines": len(points), "lines_not_json": bad}
+        try:
+            said = summary(rundir.json_lines(f"steps/{step}/metrics.jsonl"))
+        except Refused as error:
+            found[step] = {"refused": str(error)}
+            continue
+        if said.lines or said.lines_not_json:
+            found[step] = said.as_json()
     return found
 
 
 def _remember_durations(session: AsyncSession, workload: Workload, attempt: Attempt) -> None:
-    """What each component took becomes the expectation of the next plan; tests are shorter and do not count."""
+    """What each component took becomes the expectation of the next plan; tests are shorter and do not count.
+
+    Expectations are everybody's: times that the runner cannot have measured, by Slurm's clock, are not taken over.
+    """
     if workload.kind not in MAKES_MODEL:
         return
+    ran = [(job.ended_at - job.started_at).total_seconds() for job in attempt.jobs if job.started_at and job.ended_at]
+    longest = max(ran, default=0.0) + CLOCKS_DIFFER_S
     spec = load_resolved(workload.resolved or {})
     steps = (attempt.report or {}).get("steps", {})
     for _path, task, component in components_of(spec):
         seconds = steps.get(f"{task.task_id}/{component.id}", {}).get("seconds")
-        if seconds is not None:
+        if seconds is not None and seconds <= longest:
             digest = component.image.digest or ""
             session.add(DurationSample(component_id=component.component_id, digest=digest, seconds=seconds))

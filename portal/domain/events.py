@@ -11,7 +11,7 @@ nothing is guessed from it. The lines are described in docs/architecture.md, "Ev
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,15 +38,28 @@ _RESULTS = {
 }
 _NEEDS_A_START = frozenset({"completed", "failed"})
 _STOPPING = frozenset({"cancelled", "time_limit", "step_failed"})
+MAX_FAULTS = 50
+"""Unusable lines of one job that a report names; what is beyond is counted."""
+_LAST_LINES, _TEXT_CHARS, _MAX_HOSTS = 50, 2000, 1024
+_MAX_INTEGER = 2**31 - 1
+_MAX_TIME = 2**33
+"""Epoch seconds of the year 2242: clocks of nodes may be wrong, but a time must stay one for every program that reads it."""
 
 
-def read_run(steps: Sequence[Collection[str]], events: Mapping[int, Sequence[Line]]) -> RunReport:
+def read_run(
+    steps: Sequence[Collection[str]],
+    events: Mapping[int, Iterable[Line]],
+    *,
+    no_later_than: float = _MAX_TIME,
+    refused: Sequence[str] = (),
+) -> RunReport:
     """What the events of a run say.
 
     `steps[i]` are the step ids of job i; `events[i]` the parsed lines of its runner, in order (absent: none yet). A line
-    that was no JSON is given as an empty mapping, so that it is counted.
+    that was no JSON is given as an empty mapping, so that it is counted. A line from after `no_later_than` (epoch
+    seconds) cannot be used. `refused` are the files that could not be read at all.
     """
-    readers = [_Reader(job, ids) for job, ids in enumerate(steps)]
+    readers = [_Reader(job, ids, no_later_than) for job, ids in enumerate(steps)]
     for reader in readers:
         reader.read(events.get(reader.job, ()))
     failures = [reader.failure for reader in readers if reader.failure is not None]
@@ -56,6 +69,7 @@ def read_run(steps: Sequence[Collection[str]], events: Mapping[int, Sequence[Lin
         iterations=tuple(end for reader in readers for end in reader.iterations),
         first_failure=min(failures, key=lambda failure: failure.t, default=None),
         faults=tuple(fault for reader in readers for fault in reader.faults),
+        refused=tuple(refused),
     )
 
 
@@ -69,17 +83,19 @@ class _Reader:
 
     job: int
     ids: Collection[str]
+    no_later_than: float
     steps: dict[tuple[int, str], StepReport] = field(default_factory=dict)
     iterations: list[IterationEnd] = field(default_factory=list)
     failure: Failure | None = None
     faults: list[Fault] = field(default_factory=list)
+    unusable: int = 0
     started: float | None = None
     ended: float | None = None
     ok: bool | None = None
     stopping: str = ""
     released: list[int] = field(default_factory=list)
 
-    def read(self, lines: Sequence[Line]) -> None:
+    def read(self, lines: Iterable[Line]) -> None:
         """Take every line that can be used."""
         handlers = {
             "runner_started": self._runner_started,
@@ -101,9 +117,23 @@ class _Reader:
                     raise _Unusable(f"{name} after runner_ended")
                 if self.started is None and name != "runner_started":
                     raise _Unusable(f"{name} before runner_started")
-                handler(line, _number(line, "t"))
+                handler(line, self._time(line))
             except _Unusable as exc:
-                self.faults.append(Fault(self.job, number, str(exc)))
+                self._fault(number, str(exc))
+
+    def _time(self, line: Line) -> float:
+        t = _number(line, "t")
+        if t > self.no_later_than:
+            raise _Unusable(f"t is {t - self.no_later_than:.0f} s too far in the future")
+        return t
+
+    def _fault(self, number: int, why: str) -> None:
+        self.unusable += 1
+        if self.unusable <= MAX_FAULTS:
+            self.faults.append(Fault(self.job, number, why))
+        else:
+            more = f"the last of {self.unusable - MAX_FAULTS} more that cannot be used: {why}"
+            self.faults[MAX_FAULTS:] = [Fault(self.job, number, more)]
 
     def latest(self) -> dict[str, StepReport]:
         """The job's steps in the last iteration that any of them has begun."""
@@ -129,7 +159,8 @@ class _Reader:
         if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
             raise _Unusable("hosts is not a list of names")
         group = _integer(line, "group")
-        self.steps[key] = StepReport(StepState.RUNNING, number, self.job, group, tuple(hosts), started=t)
+        names = tuple(_plain(host) for host in hosts[:_MAX_HOSTS])
+        self.steps[key] = StepReport(StepState.RUNNING, number, self.job, group, names, started=t)
 
     def _step_ready(self, line: Line, t: float) -> None:
         key, _, before = self._step(line, needs_try=False)
@@ -200,7 +231,7 @@ class _Reader:
             exit_code=_maybe_integer(value, "exit_code"),
             signal=_maybe_integer(value, "signal"),
             reason=_text(value, "reason"),
-            last_lines=tuple(lines),
+            last_lines=tuple(_plain(text) for text in lines[-_LAST_LINES:]),
         )
 
     def _step(self, line: Line, *, needs_try: bool = True) -> tuple[tuple[int, str], int, StepReport]:
@@ -212,15 +243,23 @@ class _Reader:
 
 
 def _number(line: Line, name: str) -> float:
+    """Seconds: of the clock or how long something took."""
     value = line.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
         raise _Unusable(f"{name} is not a number")
+    if not 0 <= value <= _MAX_TIME:
+        raise _Unusable(f"{name} is not a time")
     return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    """An integer always is, and math.isfinite has no answer to one of 400 digits."""
+    return isinstance(value, int) or math.isfinite(value)
 
 
 def _integer(line: Line, name: str) -> int:
     value = line.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_INTEGER:
         raise _Unusable(f"{name} is not a whole number")
     return value
 
@@ -240,4 +279,10 @@ def _text(line: Line, name: str) -> str:
     value = line.get(name)
     if not isinstance(value, str):
         raise _Unusable(f"{name} is not a text")
-    return value
+    return _plain(value)
+
+
+def _plain(text: str) -> str:
+    """Text that every database and page can take: NUL and lone surrogates are shown as such, what is too long is cut."""
+    short = text[:_TEXT_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return short.encode("utf-8", "replace").decode()

@@ -25,6 +25,14 @@ _CAUSES = {
         "실행기가 마지막 보고를 남기지 못했습니다 (Slurm 상태 {slurm_state}).",
         "The runner left no final report (Slurm state {slurm_state}).",
     ),
+    "report_refused": (
+        "실행기의 보고를 믿을 수 없어 쓰지 않았습니다 (Slurm 상태 {slurm_state}): {what}",
+        "The runner's report cannot be believed and was not used (Slurm state {slurm_state}): {what}",
+    ),
+    "contradicted": (
+        "실행기는 성공했다고 보고했지만 Slurm 상태는 {slurm_state}입니다.",
+        "The runner reported success, but Slurm's state is {slurm_state}.",
+    ),
     "step": ("먼저 멈춘 컴포넌트: {step} ({how_ko})", "Died first: {step} ({how_en})"),
 }
 

@@ -14,8 +14,11 @@ from zoneinfo import ZoneInfo
 
 from portal.domain.approval import TestStatus
 from portal.domain.convergence import Convergence, judge
+from portal.domain.metrics import as_float
 
 FIGURES = 4
+MAX_EPISODES = 1000
+"""The longest minimal run test."""
 SITE_ZONE = ZoneInfo("Asia/Seoul")
 
 
@@ -64,26 +67,20 @@ def loop_test(
     }
 
 
-def rewards_of(points: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, float], ...]:
+def rewards_of(
+    points: Iterable[Mapping[str, Any] | None], *, episodes: int = MAX_EPISODES
+) -> tuple[tuple[int, float], ...]:
     """(episode, reward) of the lines of one metrics.jsonl that report both, by episode; a repeated episode's last word counts.
 
-    `{"episode": 1, "reward": 72.1}` -> ((1, 72.1),). A reward that is no number counts as not finite.
+    `{"episode": 1, "reward": 72.1}` -> ((1, 72.1),). A reward that is no number counts as not finite. Episodes that nobody
+    asked for (outside 1 to `episodes`) count for nothing.
     """
     rewards: dict[int, float] = {}
     for point in points:
-        episode = point.get("episode")
-        if isinstance(episode, int) and not isinstance(episode, bool) and "reward" in point:
-            rewards[episode] = _as_float(point["reward"])
+        episode = point.get("episode") if point and "reward" in point else None
+        if isinstance(episode, int) and not isinstance(episode, bool) and 1 <= episode <= episodes:
+            rewards[episode] = as_float((point or {})["reward"])
     return tuple(sorted(rewards.items()))
-
-
-def _as_float(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-
-
-def last_reporting(steps: Sequence[str], metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
-    """The last step in order that reports rewards: its figures are the run's. None: no step does."""
-    return next((step for step in reversed(steps) if rewards_of(metrics.get(step, ()))), None)
 
 
 def rl_result(rewards: Sequence[tuple[int, float]], *, episodes: int, must_rise: bool = False) -> TestResult:
@@ -92,7 +89,7 @@ def rl_result(rewards: Sequence[tuple[int, float]], *, episodes: int, must_rise:
     verdict = judge(values, must_rise=must_rise)
     results = {
         "convergence": verdict.converged,
-        "avgReward": _figure(sum(values) / len(values)) if values and verdict.all_finite else None,
+        "avgReward": _figure(sum(value / len(values) for value in values)) if values and verdict.all_finite else None,
         "finalReward": _figure(values[-1]) if values and math.isfinite(values[-1]) else None,
         "log": "\n".join(f"Episode {episode}: reward={_shown(reward)}" for episode, reward in rewards),
     }

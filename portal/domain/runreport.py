@@ -114,13 +114,22 @@ class RunnerReport:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Everything the events of a run say. `steps` are those of the last iteration that has begun."""
+    """Everything the events of a run say. `steps` are those of the last iteration that has begun.
+
+    `refused` are the files that had to be left out whole, each with its reason.
+    """
 
     steps: Mapping[str, StepReport]
     runners: Mapping[int, RunnerReport]
     iterations: tuple[IterationEnd, ...] = ()
     first_failure: Failure | None = None
     faults: tuple[Fault, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @property
+    def distrusted(self) -> tuple[str, ...]:
+        """What of the events could not be believed, in words: whole files first, then lines."""
+        return (*self.refused, *(f"events.{fault.job}.jsonl line {fault.line}: {fault.why}" for fault in self.faults))
 
     @property
     def said_ok(self) -> bool:
@@ -148,6 +157,7 @@ class RunReport:
             "released": {str(job): list(runner.released) for job, runner in self.runners.items()},
             "stopping": self.stopping,
             "ok": self.said_ok,
+            "refused": list(self.refused),
             "faults": [{"job": fault.job, "line": fault.line, "why": fault.why} for fault in self.faults],
         }
 

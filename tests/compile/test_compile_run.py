@@ -31,11 +31,11 @@ from slurm.plan import Plan, make_plan
 from slurm.runnerjob import After
 from slurm.script import batch_script
 from tests.compile.conftest import LAB, SITE, images_of, pinned, request_for
+from tests.hostile import HOSTILE
 from tests.spec.build import app, component, task
 
 GOLDEN = Path(__file__).parent / "golden" / "example.json"
 MARK = JobMark("APP-A1B2C3", "W-ABC234", 1, 0, "0123456789abcdef")
-HOSTILE = ["a'; echo foo", "$(id)", "`id`", '"', "\\", "\n", ":", "../../x", "한국어", "a,b=c", "x" * 32_000]
 
 
 def compiled(spec: AppSpec, inventory: tuple[NodeClass, ...] = LAB, **fields: Any) -> CompiledRun:
@@ -99,7 +99,7 @@ def test_all_gpus_is_not_passed_on_as_a_word(example: AppSpec) -> None:
     assert compiled(example).jobs[0].runner_job.env == {"NCCL_DEBUG": "INFO", "ONE_EPISODES": "1000"}
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_values_arrive_as_they_were_typed(text: str) -> None:
     part = component("A", params={"x": text, "n": {"y": [text]}}, args=[text], command=["/bin/x", text])
     job = compiled(pinned(app(task("T", [part]), env_vars={"X": text}))).jobs[0]

@@ -10,10 +10,10 @@ import pytest
 from containers.errors import InvalidMount, UnusableImage
 from containers.image import ImageConfig
 from containers.runtime import Container, Mount, exec_argv, mount_option
+from tests.hostile import HOSTILE
 
 SIF = "/shared/images/sha256-ab.sif"
 IMAGE = ImageConfig(entrypoint=("python3", "/app/main.py"), cmd=("--train",), working_dir="/app", env=("A=1",))
-HOSTILE = ["$(id)", "`id`", "$HOME", "a,b", '"', "'", "two\nlines", ":", "", "--help", "한국어", "../x", "x" * 32768]
 
 
 def test_the_whole_command_line() -> None:
@@ -49,8 +49,8 @@ def test_command_and_args_as_in_kubernetes(
 
 
 def test_hostile_words_arrive_as_typed_behind_the_image() -> None:
-    container = exec_argv(SIF, IMAGE, command=["prog", *HOSTILE], args=HOSTILE)
-    assert container.command == (SIF, "prog", *HOSTILE, *HOSTILE)
+    container = exec_argv(SIF, IMAGE, command=["prog", *HOSTILE.values()], args=[*HOSTILE.values()])
+    assert container.command == (SIF, "prog", *HOSTILE.values(), *HOSTILE.values())
     assert container.options == ("--containall", "--no-eval", "--pwd", "/app")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from portal.domain.approval import TestStatus
 from portal.domain.convergence import EXACT_UP_TO, _exact_at_most, judge, mann_kendall
-from portal.domain.looptest import Iteration, general_result, last_reporting, loop_test, rewards_of, rl_result
+from portal.domain.looptest import Iteration, general_result, loop_test, rewards_of, rl_result
 
 
 def s_of(values: tuple[int, ...]) -> int:
@@ -166,6 +166,7 @@ def test_why_an_rl_test_fails() -> None:
     assert rl([1.0, 2.0], 2) == (True, "")
     assert rl([1.0, 2.0], 10) == (False, "8 of 10 episodes reported no reward (first: 3).")
     assert rl([], 10)[0] is False
+    assert rl([1.7e308, 1.7e308], 2) == (True, ""), "the mean of the largest numbers is a number"
     assert rl([1.0, math.nan], 2) == (False, "Some rewards are not finite.")
     assert rl([float(-v) for v in range(10)], 10) == (False, "The rewards fell significantly.")
 
@@ -179,18 +180,16 @@ def test_rewards_of_hostile_lines() -> None:
         {"episode": 3},
         {"reward": 4},
         {"episode": 2, "reward": 7, "loss": 1},
+        None,
+        {"episode": 0, "reward": 1},
+        {"episode": 10**400, "reward": 1},
+        {"episode": 4, "reward": 10**400},
     ]
-    rewards = rewards_of(lines)
+    rewards = rewards_of(lines, episodes=3)
     assert rewards[1] == (2, 7.0)
     assert rewards[0][0] == 1
     assert math.isnan(rewards[0][1])
     assert len(rewards) == 2
-
-
-def test_the_last_component_that_reports_rewards_counts() -> None:
-    metrics = {"T/A": [{"episode": 1, "reward": 1}], "T/B": [{"episode": 1, "reward": 2}], "T/C": [{"loss": 1}]}
-    assert last_reporting(["T/A", "T/B", "T/C"], metrics) == "T/B"
-    assert last_reporting(["T/C"], metrics) is None
 
 
 @pytest.mark.parametrize(

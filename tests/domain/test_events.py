@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.domain.events import read_run, succeeded
+from portal.domain.events import MAX_FAULTS, read_run, succeeded
 from portal.domain.runreport import RunReport, StepState
 
 A, B, SERVICE = "TASK-001/A", "TASK-001/B", "TASK-001/SIM"
@@ -59,7 +59,7 @@ def bad_end(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(lines: list[Any], steps: tuple[str, ...] = (A, B)) -> RunReport:
-    return read_run([steps], {0: lines})
+    return read_run([steps], {0: lines}, no_later_than=2e9)
 
 
 def whys(report: RunReport) -> list[tuple[int, str]]:
@@ -190,6 +190,11 @@ def test_groups_that_were_given_back() -> None:
         ({"event": "runner_started", "t": 1}, "runner_started twice"),
         ({"event": "group_released", "group": 1}, "t is not a number"),
         ({"event": "group_released", "group": 1, "t": float("nan")}, "t is not a number"),
+        ({"event": "group_released", "group": 1, "t": 10**400}, "t is not a time"),
+        ({"event": "group_released", "group": 1, "t": -1e308}, "t is not a time"),
+        ({"event": "group_released", "group": 1, "t": 5e9}, "t is 3000000000 s too far in the future"),
+        ({"event": "group_released", "group": 10**400, "t": 1}, "group is not a whole number"),
+        ({"event": "iteration_ended", "iteration": 1, "ok": True, "seconds": 1e308, "t": 1}, "seconds is not a time"),
         ({"event": "group_released", "group": True, "t": 1}, "group is not a whole number"),
         ({"event": "group_released", "group": -1, "t": 1}, "group is not a whole number"),
         ({"event": "stopping", "reason": "bored", "t": 1}, "unknown reason to stop 'bored'"),
@@ -256,3 +261,27 @@ def test_any_order_of_lines_is_read(lines: list[dict[str, Any]]) -> None:
 @given(st.lists(st.dictionaries(st.text(), st.none() | st.booleans() | st.floats() | st.text()) | st.none()))
 def test_hostile_lines_are_counted(lines: list[Any]) -> None:
     assert len(read(lines).faults) == len(lines)
+
+
+def test_many_bad_lines_are_counted_but_not_kept() -> None:
+    report = read([{}] * 100_000)
+    assert len(report.faults) == MAX_FAULTS + 1
+    assert whys(report)[-1] == (100_000, "the last of 99950 more that cannot be used: not an event line")
+
+
+def test_texts_that_no_database_takes_are_shown_as_such() -> None:
+    said = failure(last_lines=["a\0b\ud800", "x" * 9000, *["more"] * 60], reason="\0")
+    report = read(script().started(A, hosts=["\ud800"]).over(False, said).lines)
+    assert report.first_failure is not None
+    assert len(report.first_failure.last_lines) == 50
+    assert report.first_failure.reason == "\N{REPLACEMENT CHARACTER}"
+    text = json.dumps(report.as_json(), ensure_ascii=False, allow_nan=False)
+    assert "\\u0000" not in text
+    text.encode()
+
+
+def test_refused_files_are_part_of_the_report() -> None:
+    report = read_run([(A,)], {}, refused=["events.0.jsonl: a symbolic link"])
+    assert report.distrusted == ("events.0.jsonl: a symbolic link",)
+    assert report.as_json()["refused"] == ["events.0.jsonl: a symbolic link"]
+    assert not succeeded(report, [GOOD_END])

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from slurm.runnerjob import Ready
+from tests.hostile import HOSTILE
 from tests.lab.runner_harness import (
     A100,
     FOLDER,
@@ -26,7 +27,6 @@ from tests.lab.runner_harness import (
     submit,
     wait_for,
 )
-from tests.slurm.runner.test_hostile import HOSTILE
 
 pytestmark = pytest.mark.lab
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -141,12 +146,146 @@ def test_names_of_one_folder(rundir: RunDir, a1: Path) -> None:
     assert rundir.names("steps/none") == []
 
 
-def test_json_lines_resume_by_offset_and_count_the_bad(rundir: RunDir, a1: Path) -> None:
+def test_json_lines_one_by_one_and_the_bad_in_their_places(rundir: RunDir, a1: Path) -> None:
     path = a1 / "events.0.jsonl"
-    path.write_bytes(b'{"t": 1}\nnot json\n[1]\n{"t": 2, "long": "' + b"x" * 60 + b'"}\n{"t": 3}\n{"t": 4')
-    found, bad, offset = rundir.read_json_lines("events.0.jsonl")
-    assert (found, bad) == ([{"t": 1}, {"t": 3}], 3)
+    path.write_bytes(b'{"t": 1}\nnot json\n[1]\n\n{"t": 2, "long": "' + b"x" * 60 + b'"}\n\xff\n{"t": 3}\n{"t": 4')
+    assert list(rundir.json_lines("events.0.jsonl")) == [{"t": 1}, None, None, None, None, {"t": 3}]
     with path.open("ab") as file:
         file.write(b"}\n")
-    assert rundir.read_json_lines("events.0.jsonl", offset)[0] == [{"t": 4}]
-    assert rundir.read_json_lines("absent.jsonl") == ([], 0, 0)
+    assert list(rundir.json_lines("events.0.jsonl"))[-1] == {"t": 4}
+    assert list(rundir.json_lines("absent.jsonl")) == []
+
+
+def test_values_that_python_alone_reads_are_no_json(rundir: RunDir, a1: Path) -> None:
+    (a1 / "m").write_text('{"t": ' + "9" * 40 + '}\n{"t": NaN}\n{"t": -Infinity}\n' + "[" * 45 + "\n")
+    whole, nan, infinity, nested = rundir.json_lines("m")
+    assert (whole, nan, infinity, nested) == ({"t": int("9" * 40)}, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("caps", "why"), [({"max_lines": 3}, "more than 3 lines"), ({"max_bytes": 30}, "more than 30 bytes")]
+)
+def test_a_file_of_too_many_lines_is_refused_after_the_last_allowed_one(
+    rundir: RunDir, a1: Path, caps: dict[str, int], why: str
+) -> None:
+    (a1 / "m").write_text('{"t": 1}\n' * 10)
+    found: list[object] = []
+    with pytest.raises(Refused, match=why):
+        found.extend(rundir.json_lines("m", **caps))
+    assert found == [{"t": 1}] * 3
+
+
+@pytest.mark.parametrize("content", [b"{}\n" * 1_000_000, b"x" * 9_000_000, b'{"a":' * 1_000_000 + b"\n"])
+def test_what_is_in_memory_is_bounded(a1: Path, root: Path, content: bytes) -> None:
+    (a1 / "m").write_bytes(content)
+    rundir = RunDir(root, "kim/W-1/a1", os.getuid(), Limits(lines=20_000))
+    tracemalloc.start()
+    try:
+        with suppress(Refused):
+            for _line in rundir.json_lines("m"):
+                pass
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_sockets_and_device_nodes_are_refused(
+    rundir: RunDir, a1: Path, monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    monkeypatch.chdir(a1)  # a socket's path may have 107 bytes
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("model/socket")
+        with pytest.raises(Refused, match="not a regular file"):
+            rundir.read("model/socket")
+    assert [str(problem) for problem in rundir.tree("model").refused] == ["model/socket: not a regular file"]
+    with pytest.raises(Refused, match="not a regular file"):
+        RunDir(Path("/"), "dev", 0).read("null")
+
+
+def test_names_that_are_no_text_are_refused_and_shown_on_one_line(rundir: RunDir, a1: Path) -> None:
+    for name in (b"\xff\xfe", b"two\nlines", "\u202egpj.exe".encode(), b"ok"):
+        Path(os.fsdecode(os.fsencode(a1 / "model") + b"/" + name)).write_bytes(b"")
+    listing = rundir.tree("model")
+    assert [file.path for file in listing.files] == ["ok"]
+    assert len(listing.refused) == 3
+    for problem in listing.refused:
+        assert problem.why == "its name has characters that cannot be shown"
+        assert str(problem).isprintable()
+        str(problem).encode()
+
+
+def test_a_path_that_s3_would_not_take_is_refused(rundir: RunDir, a1: Path) -> None:
+    folder = a1 / "model"
+    for _ in range(4):
+        folder /= "d" * 250
+    folder.mkdir(parents=True)
+    (folder / "f").write_text("x")
+    (problem,) = rundir.tree("model").refused
+    assert "more than 800 bytes" in problem.why
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("/etc")])
+def test_a_folder_of_too_many_things_is_refused_and_never_listed_whole(
+    root: Path, a1: Path, make: Callable[[Path], None]
+) -> None:
+    for number in range(21):
+        make(a1 / f"model/{number}")
+    rundir = RunDir(root, "kim/W-1/a1", os.getuid(), Limits(tree_entries=20))
+    with pytest.raises(Refused, match="more than 20 files and folders"):
+        rundir.tree("model")
+    with pytest.raises(Refused, match="more than 20 files and folders"):
+        rundir.names("model")
+
+
+def test_refusals_beyond_a_number_are_counted(root: Path, a1: Path) -> None:
+    for number in range(9):
+        (a1 / f"model/{number}").symlink_to("/etc")
+    listing = RunDir(root, "kim/W-1/a1", os.getuid(), Limits(refusals=2)).tree("model")
+    assert [str(problem) for problem in listing.refused] == [
+        "model/0: a symbolic link",
+        "model/1: a symbolic link",
+        "model: 7 more refused in it",
+    ]
+
+
+def test_a_folder_that_is_none_is_refused_not_empty(rundir: RunDir, a1: Path) -> None:
+    (a1 / "steps").symlink_to("/etc")
+    (a1 / "file").write_text("")
+    for name, why in (("steps", "a symbolic link"), ("file", "not a folder")):
+        with pytest.raises(Refused, match=why):
+            rundir.names(name)
+        assert [problem.why for problem in rundir.tree(name).refused] == [why]
+
+
+def test_a_folder_that_is_swapped_for_a_link_while_it_is_read_never_leads_outside(
+    rundir: RunDir, a1: Path, root: Path
+) -> None:
+    """The same name is by turns a folder and a link to a folder with a file of that name."""
+    (root.parent / "outside").mkdir()
+    (root.parent / "outside/log").write_text("not yours")
+    real, link, name = a1 / "real", a1 / "link", a1 / "steps"
+    real.mkdir()
+    (real / "log").write_text("yours")
+    link.symlink_to(root.parent / "outside")
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            for from_path, back in ((real, real), (link, link)):
+                from_path.rename(name)
+                name.rename(back)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    seen = set()
+    try:
+        for _ in range(1000):
+            try:
+                seen.add(rundir.read("steps/log"))
+                rundir.tree("steps")
+            except (Missing, Refused) as error:
+                seen.add(type(error).__name__.encode())
+    finally:
+        done.set()
+        swapper.join()
+    assert seen <= {b"yours", b"Missing", b"Refused"}, seen

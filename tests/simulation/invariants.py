@@ -172,6 +172,7 @@ def _failed_truly(row: Workload, fates: list[Fate | None], good: bool, states: s
         "node_failure": NODE_FAIL in states,
         "time_limit": True,
         "no_report": not good,
+        "contradicted": not good,
         "refused": failure.get("code") is not None,
     }
     if cause not in true:

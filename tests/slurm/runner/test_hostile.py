@@ -11,23 +11,9 @@ import pytest
 
 from slurm.inside.launcher_container import Mount, mount_option
 from slurm.runnerjob import ContainerCommand
+from tests.hostile import HOSTILE
 from tests.slurm.runner.harness import PRELUDE, Cluster, step
 
-HOSTILE = {
-    "command": "$(id) `id` ${HOME} $HOME; rm -rf / && echo",
-    "commas": 'a,b,"c",ro,src=/etc,dst=/',
-    "quotes": 'it\'s "quoted" \\" \\\' \\\\',
-    "lines": "one\ntwo\r\n\tthree\r\r\n\r",
-    "colon": ":",
-    "percent": "%j %t %% %n",
-    "korean": "설계 최적화 가나다 🙂",
-    "empty": "",
-    "spaces": "  two  spaces  ",
-    "options": "--het-group=1",
-    "end of text": "'''\"\"\")\nJOB = 1\n#",
-    "long": "가$(" * 6554,
-    "controls": "".join(chr(code) for code in range(1, 32)) + "\x7f\u2028",
-}
 ARGS = "json.dump(sys.argv[1:], open(at['/one/out'] + '/args', 'w'))\n"
 ENV = "json.dump({k: v for k, v in os.environ.items() if k[:2] in ('X_', 'Y_')}, open(at['/one/out'] + '/env', 'w'))\n"
 
