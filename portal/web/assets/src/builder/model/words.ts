@@ -12,6 +12,8 @@ const WORDS = {
     "An imported Task cannot be changed. Change its App and import the new version.",
   ],
   needs_approval: ["승인 필요", "Needs approval"],
+  /** On a node of the drawing, where the whole words have no room. */
+  approval_short: ["승인 필요", "Approval"],
   under_threshold: ["임계치 미만", "Under threshold"],
   needs_gpu: ["승인 필요: GPU {asked} ≥ 임계치 {threshold}", "Needs approval: GPU {asked} ≥ threshold {threshold}"],
   needs_memory: [
