@@ -74,6 +74,17 @@ class Policy(Section):
     test_must_rise: bool = False
 
 
+class Limits(Section):
+    """What one user may ask of the portal at once. The first is counted in the database, the others by each web process."""
+
+    pending_workloads: Annotated[int, Field(ge=1, description="requests that wait: live and not yet running")] = 200
+    log_streams: Annotated[int, Field(ge=1, description="logs followed at the same time")] = 32
+    api_calls_per_minute: Annotated[int, Field(ge=10, description="with a token, whatever the answer")] = 1200
+    slow_client_s: Annotated[
+        float, Field(gt=0, description="an event stream that takes nothing this long is dropped")
+    ] = 30
+
+
 class Storage(Section):
     """Shared file system: run directories, the SIF cache, and the roots a spec's storage.path may lie under."""
 
@@ -117,6 +128,7 @@ class Settings(BaseSettings):
     s3: ObjectStore = ObjectStore()
     slurm: Slurm = Slurm()
     policy: Policy = Policy()
+    limits: Limits = Limits()
     storage: Storage = Storage()
     images: Images = Images()
     daemon: Daemon = Daemon()

@@ -112,6 +112,7 @@ class RunnerStep:
 class RunnerJob:
     """Everything one Slurm job does. `run_dir` ends in <unix user>/<workload>/a<attempt>.
 
+    `resume_from` is another run's `checkpoint_dir`, of the same user: what is in it is copied before anything starts.
     `launch_backoff_s` are the waits between the tries of an srun that ended before its launcher began.
     Raises ValueError when groups, steps and edges do not fit together.
     """
@@ -131,6 +132,7 @@ class RunnerJob:
     iterations: int = 1
     is_test: bool = False
     resume: bool = False
+    resume_from: str | None = None
     stop_grace_s: float = 30.0
     launch_backoff_s: tuple[float, ...] = DEFAULT_LAUNCH_BACKOFF_S
 

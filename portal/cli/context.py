@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from portal.cli.api import Api
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="Answer as text or json.")]
-WorkloadArgument = Annotated[str, typer.Argument(metavar="ID", help="Workload id, such as W-A1B2C3.")]
+WorkloadArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Workload id (W-A1B2C3), or one of its Slurm jobs (123, 123+1).")
+]
 PageOption = Annotated[int, typer.Option("--page", min=1, help="Which page of the list.")]
 SizeOption = Annotated[int, typer.Option("--size", min=1, max=200, help="Rows a page.")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from portal.cli.commands import account, approvals, cluster, doctor, models, serve, specs, submit, workloads
+from portal.cli.commands import account, approvals, cluster, doctor, maintenance, models, serve, specs, submit, workloads
 from portal.cli.context import Cli, Commands
 from portal.cli.words import Words, chosen_language
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Stored models.")
 images_app = typer.Typer(rich_markup_mode=None, help="Container images.")
+maintenance_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Stop hand-over to Slurm for a while.")
 tokens_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Your API tokens.")
 
 
@@ -49,6 +50,7 @@ app.command()(account.logout)
 app.command()(specs.validate)
 app.command()(specs.plan)
 app.command()(submit.submit)
+app.command()(submit.rerun)
 app.command("list")(workloads.list_workloads)
 app.command()(workloads.show)
 app.command()(workloads.logs)
@@ -71,9 +73,13 @@ models_app.command("show")(models.show_model)
 models_app.command("download")(models.download)
 images_app.command("list")(cluster.list_images)
 images_app.command("remove")(cluster.remove_image)
+maintenance_app.command("on")(maintenance.switch_on)
+maintenance_app.command("off")(maintenance.switch_off)
+maintenance_app.command("status")(maintenance.status)
 tokens_app.command("list")(account.list_tokens)
 tokens_app.command("make")(account.make_token)
 tokens_app.command("revoke")(account.revoke_token)
 app.add_typer(models_app, name="models")
 app.add_typer(images_app, name="images")
+app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(tokens_app, name="tokens")

@@ -85,6 +85,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "approval": ("승인 필요", "Needs approval"),
     "loop_test": ("최소 실행 테스트", "Minimal run test"),
     "slurm_jobs": ("Slurm 작업", "Slurm jobs"),
+    "rerun_of": ("다시 실행한 원본", "Rerun of"),
     "spec_hash": ("스펙 해시", "Spec hash"),
     "time_limit": ("최대 실행 시간", "Time limit"),
     "failure": ("실패 원인", "Failure"),
@@ -233,6 +234,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "all_agree": (
         "문제가 없습니다. 포털, Slurm, 저장소가 일치합니다.",
         "Everything works; portal, Slurm and storage agree.",
+    ),
+    "maintenance_on": (
+        "점검 중: 새 작업을 Slurm에 넘기지 않습니다 ({time}부터, {by}: {reason}). 실행 중인 작업은 계속됩니다.",
+        "Maintenance: nothing new is handed to Slurm (since {time}, {by}: {reason}). Running jobs go on.",
+    ),
+    "maintenance_off": (
+        "점검 중이 아닙니다. 작업을 Slurm에 넘깁니다.",
+        "Maintenance is off: work is handed to Slurm.",
     ),
     "workload_counts": ("워크로드: {counts}", "Workloads: {counts}"),
 }

@@ -79,6 +79,7 @@ class RunRequest:
     """One attempt of a workload. `spec` is resolved; `owner` is the Unix user; `test` is set for tests only.
 
     `place` is QOS and nice; `time_limit_min` the whole workload's; `form` and `smallest` the applicant's wishes.
+    `resume_from` is the folder of another run's checkpoints that this one begins with.
     """
 
     workload: str
@@ -92,6 +93,7 @@ class RunRequest:
     smallest: bool = False
     held: bool = False
     resume: bool = False
+    resume_from: str | None = None
     test: TestRun | None = None
     expected_s: Mapping[str, float] = field(default_factory=dict)
 

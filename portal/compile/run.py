@@ -122,7 +122,8 @@ class _Compiler:
             apptainer=self.site.apptainer,
             iterations=test.iterations if test else 1,
             is_test=test is not None,
-            resume=request.resume,
+            resume=request.resume or request.resume_from is not None,
+            resume_from=request.resume_from,
         )
 
     def _runner_group(self, group: Group, runner_memory_mib: int) -> RunnerGroup:

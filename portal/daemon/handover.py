@@ -32,9 +32,10 @@ from portal.db.models import Attempt, Image, SlurmJob, Workload, now
 from portal.domain.approval import StepSize
 from portal.domain.lifecycle import Decision, Phase, State
 from portal.domain.priority import Place, PriorityScale
-from portal.services import cluster, planning, state
+from portal.services import cluster, maintenance, planning, state
 from portal.services.audit import DAEMON, Action, record
 from portal.services.ids import new_nonce
+from portal.services.reruns import RESUME_FROM
 from portal.services.site import site_policy
 from portal.spec.load import load_resolved
 from slurm.errors import PlanError, SlurmRefused
@@ -48,19 +49,17 @@ async def hand_over(context: Context) -> None:
         query = select(Workload).where(Workload.state == State.QUEUED, Workload.cancel_requested_at.is_(None))
         queued = list((await session.scalars(query.order_by(Workload.queued_at, Workload.id))).unique())
         inventory = await cluster.inventory(session, context.settings)
-    if not inventory:
+        stopped = await maintenance.current(session)
+    if not inventory or stopped:
         return
-    ready = [workload.id for workload in queued if not _is_handed_over(workload)]
+    ready = [workload.id for workload in queued if not state.is_handed_over(workload)]
     await each(context, ready, functools.partial(_hand_over_one, inventory=inventory))
-
-
-def _is_handed_over(workload: Workload) -> bool:
-    begun = _begun(workload)
-    return begun is not None and all(job.status != "intent" for job in begun.jobs)
 
 
 async def _hand_over_one(context: Context, workload_id: str, *, inventory: tuple[NodeClass, ...]) -> None:
     async with transaction(context.sessions) as session:
+        if await maintenance.current(session):  # switched on in the middle of a long round
+            return
         workload = await session.get_one(Workload, workload_id)
         images = await _runnable(session, workload)
         if images is None:
@@ -110,7 +109,7 @@ async def _compiled(
 ) -> CompiledRun | None:
     """The compiled run; None when it cannot be: the workload has failed then, with the reason."""
     request = await _request(session, context, workload)
-    begun = _begun(workload)
+    begun = state.begun_attempt(workload)
     plan = planning.plan_of(begun.plan) if begun is not None else None
     try:
         return compile_run(request, inventory, images, site_policy(context.settings), plan=plan)
@@ -129,15 +128,9 @@ async def _compiled(
     return None
 
 
-def _begun(workload: Workload) -> Attempt | None:
-    """The attempt that is being handed over, if there is one."""
-    attempt = workload.attempts[-1] if workload.attempts else None
-    return attempt if attempt is not None and attempt.outcome == "" else None
-
-
 async def _request(session: AsyncSession, context: Context, workload: Workload) -> RunRequest:
     spec = load_resolved(workload.resolved or {})
-    begun = _begun(workload)
+    begun = state.begun_attempt(workload)
     scale = PriorityScale.of(context.settings)
     qos, nice = scale.slurm_values(workload.priority, workload.queue_rank, workload.kind)
     options = workload.options
@@ -153,6 +146,7 @@ async def _request(session: AsyncSession, context: Context, workload: Workload) 
         smallest=options.get("smallest", False),
         held=workload.held,
         resume=len(workload.attempts) > (1 if begun else 0),
+        resume_from=options.get(RESUME_FROM),
         test=_test_run(workload) if workload.kind == "test" else None,
         expected_s=await planning.expected_durations(session, spec),
     )
@@ -170,7 +164,7 @@ def _test_run(workload: Workload) -> TestRun:
 
 async def _attempt(session: AsyncSession, workload: Workload, run: CompiledRun) -> Attempt:
     """The attempt with one intent a job; an interrupted one goes on."""
-    begun = _begun(workload)
+    begun = state.begun_attempt(workload)
     if begun is not None:
         return begun
     number = len(workload.attempts) + 1

@@ -40,10 +40,12 @@ async def _resolve_one(context: Context, workload_id: str) -> None:
         spec = load_resolved(workload.spec)
     found: dict[str, ResolvedImage] = {}
     for _path, _task, component in components_of(spec):
-        reference = component.image.reference
+        image = component.image
+        reference = f"{image.reference}@{image.digest}" if image.digest else image.reference
         try:
             if reference not in found:
-                found[reference] = await context.resolve_image(from_spec(component.image.registry, component.image.tag))
+                wanted = from_spec(image.registry, image.tag)
+                found[reference] = await context.resolve_image(wanted.pinned(image.digest) if image.digest else wanted)
         except RegistryUnreachable as error:
             await _note(context, workload_id, f"{reference}: {error}")
             return

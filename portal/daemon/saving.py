@@ -163,6 +163,7 @@ def _lineage(workload: Workload, attempt: Attempt, rundir: RunDir) -> Lineage:
         data_path=spec.storage.path if spec.storage else None,
         metrics=_metrics(spec, rundir),
         plan_form=str(attempt.plan.get("form", "")),
+        rerun_of=workload.rerun_of,
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables: users, Apps, workloads with their attempts and Slurm jobs, images, tests, models, events, audit."""
+"""The tables: users, Apps, workloads with their attempts and Slurm jobs, images, tests, models, events, audit, switch."""
 
 from __future__ import annotations
 
@@ -155,6 +155,7 @@ class Workload(Base):
     cancel_requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     cancel_reason: Mapped[str] = mapped_column(Text, default="")
     failure: Mapped[JsonObject | None] = mapped_column()
+    rerun_of: Mapped[str | None] = mapped_column(ForeignKey("workloads.id"), index=True)
     submitted_at: Mapped[datetime] = mapped_column(default=now)
     queued_at: Mapped[datetime | None] = mapped_column()
     started_at: Mapped[datetime | None] = mapped_column()
@@ -349,6 +350,16 @@ class Checkup(Base):
     parts: Mapped[list[JsonObject]] = mapped_column(default=list)
     findings: Mapped[list[JsonObject]] = mapped_column(default=list)
     compared: Mapped[JsonObject] = mapped_column(default=dict)
+
+
+class Maintenance(Base):
+    """The switch that stops hand-over to Slurm: one row (id 1) while it is on, none while it is off."""
+
+    __tablename__ = "maintenance"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(default=now)
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(String(80))
 
 
 class DurationSample(Base):

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     IMAGE_READ = "image:read"
     IMAGE_REMOVE = "image:remove"
     CLUSTER_CHECK = "cluster:check"
+    MAINTENANCE_SWITCH = "maintenance:switch"
 
     APP_READ = "app:read"
     APP_EDIT = "app:edit"
@@ -137,7 +138,13 @@ def _on_site(_: SiteFacts, person: Person) -> set[Permission]:
     if person.role != VIEWER:
         held |= {Permission.APP_CREATE, Permission.APPROVALS_READ}
     if person.role == ADMIN:
-        held |= {Permission.USER_MANAGE, Permission.AUDIT_READ, Permission.IMAGE_REMOVE, Permission.CLUSTER_CHECK}
+        held |= {
+            Permission.USER_MANAGE,
+            Permission.AUDIT_READ,
+            Permission.IMAGE_REMOVE,
+            Permission.CLUSTER_CHECK,
+            Permission.MAINTENANCE_SWITCH,
+        }
     return held
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import App, Model, Token, User, Workload
+from portal.db.models import App, Attempt, Model, SlurmJob, Token, User, Workload
 from portal.domain.approval import Thresholds
 from portal.domain.lifecycle import State
 from portal.domain.permissions import (
@@ -25,7 +25,12 @@ from portal.domain.permissions import (
 from portal.services.audit import Actor
 from portal.services.errors import Forbidden, NotFound
 from portal.settings import Settings
+from slurm.ids import JobId, parse_job_id
+from slurm.submission import MAX_COMPONENTS
 from slurm.units import memory_mib
+
+MAX_SLURM_ID = 2**31 - 1
+"""Beyond what the column holds; Slurm's own MaxJobId is smaller."""
 
 
 def thresholds(settings: Settings) -> Thresholds:
@@ -73,11 +78,40 @@ async def active_admins(session: AsyncSession) -> int:
 
 
 async def readable_workload(session: AsyncSession, actor: Actor, workload_id: str) -> Workload:
-    """One workload. Raises NotFound when it is absent or the actor may not see it."""
-    workload = await session.get(Workload, workload_id)
+    """One workload, by its own id or that of one of its Slurm jobs ("123", "123+1").
+
+    Raises NotFound when it is absent or the actor may not see it.
+    """
+    workload = await session.get(Workload, await _own_id(session, workload_id))
     if workload is None or not may(person_of(actor), Permission.WORKLOAD_READ, workload_facts(workload)):
         raise NotFound("workload", workload_id)
     return workload
+
+
+async def _own_id(session: AsyncSession, text: str) -> str:
+    """The workload's id; what is no Slurm job id, or none of the portal's, stays as it is."""
+    try:
+        wanted = parse_job_id(text)
+    except ValueError:
+        return text
+    return await job_of_slurm(session, wanted) or text
+
+
+async def job_of_slurm(session: AsyncSession, wanted: JobId) -> str | None:
+    """The id of the workload that this Slurm job belongs to. Slurm uses numbers again one day: the newest row counts."""
+    number = wanted.numeric
+    if number > MAX_SLURM_ID:
+        return None
+    query = (
+        select(SlurmJob, Attempt.workload_id)
+        .join(Attempt, SlurmJob.attempt_id == Attempt.id)
+        .where(SlurmJob.leader_id <= number, SlurmJob.leader_id > number - MAX_COMPONENTS)
+        .order_by(SlurmJob.id.desc())
+    )
+    for job, workload_id in await session.execute(query):
+        if number in job.component_ids and wanted.offset in {None, number - (job.leader_id or 0)}:
+            return workload_id
+    return None
 
 
 def allowed(actor: Actor, permission: Permission, thing: Object = SITE) -> bool:

@@ -24,6 +24,7 @@ class Action(StrEnum):
     APP_CREATE = "app.create"
     APP_VERSION = "app.version"
     WORKLOAD_SUBMIT = "workload.submit"
+    WORKLOAD_RERUN = "workload.rerun"
     WORKLOAD_STATE = "workload.state"
     WORKLOAD_CANCEL = "workload.cancel"
     WORKLOAD_APPROVE = "workload.approve"
@@ -43,6 +44,8 @@ class Action(StrEnum):
     IMAGE_CONVERT = "image.convert"
     IMAGE_REMOVE = "image.remove"
     DOCTOR_ASK = "doctor.ask"
+    MAINTENANCE_ON = "maintenance.on"
+    MAINTENANCE_OFF = "maintenance.off"
 
 
 @dataclass(frozen=True)

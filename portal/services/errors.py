@@ -68,9 +68,13 @@ class Invalid(ServiceError):
 
 
 class TooMany(ServiceError):
-    """A per-user limit is used up."""
+    """A per-user limit is used up; `code` is the limit's name in the settings, `retry_after_s` when it may have room."""
 
     status = 429
+
+    def __init__(self, code: str, message_en: str, message_ko: str, *, retry_after_s: int) -> None:
+        super().__init__(code, message_en, message_ko)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(ServiceError):

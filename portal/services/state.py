@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import Event, LoopTest, Workload, now
+from portal.db.models import Attempt, Event, LoopTest, Workload, now
 from portal.domain.lifecycle import LABELS, TERMINAL, State, check_transition
 from portal.services.audit import DAEMON, Action, Actor, record
 
@@ -51,6 +51,18 @@ async def change(
     if workload.kind == "test" and to in TERMINAL:
         await _close_test(session, workload, to)
     await session.flush()
+
+
+def begun_attempt(workload: Workload) -> Attempt | None:
+    """The attempt that is being handed over or runs, if there is one."""
+    attempt = workload.attempts[-1] if workload.attempts else None
+    return attempt if attempt is not None and attempt.outcome == "" else None
+
+
+def is_handed_over(workload: Workload) -> bool:
+    """Whether Slurm has had every job of the attempt that is going on."""
+    begun = begun_attempt(workload)
+    return begun is not None and all(job.status != "intent" for job in begun.jobs)
 
 
 async def judge_test(session: AsyncSession, test: LoopTest, *, passed: bool, results: dict[str, Any]) -> None:

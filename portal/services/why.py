@@ -11,14 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.models import Image, Workload
 from portal.domain.failure import words_of
 from portal.domain.lifecycle import Phase, State, label
-from portal.domain.reasons import Facts, Reason, Waiting, explain_before_slurm
+from portal.domain.reasons import Facts, Reason, ReasonClass, Waiting, explain_before_slurm
 from portal.domain.reasons import explain as explain_reason
-from portal.services import cluster, queue
+from portal.services import cluster, maintenance, queue, state
 from portal.services.access import readable_workload
 from portal.services.audit import Actor
 from portal.settings import Settings
 from portal.spec.graph import components_of
 from portal.spec.load import load_resolved
+
+MAINTENANCE = "maintenance"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ async def explain(session: AsyncSession, actor: Actor, settings: Settings, workl
     """Why this workload is not running, or what became of it. Raises NotFound."""
     workload = await readable_workload(session, actor, workload_id)
     current = State(workload.state)
+    if current is State.QUEUED and not state.is_handed_over(workload):
+        notice = await maintenance.current(session)
+        if notice is not None:
+            return Why(ReasonClass.HOLD.value, MAINTENANCE, notice.text_ko, notice.text_en)
     if current in (State.SUBMITTED, State.AWAITING_APPROVAL) or (current is State.QUEUED and not workload.attempts):
         return _why(await _before_slurm(session, workload))
     if current is State.QUEUED:

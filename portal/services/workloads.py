@@ -7,19 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import App, Event, User, Workload, now
 from portal.domain.approval import ApprovalReason, approval_reasons
 from portal.domain.lifecycle import TERMINAL, Phase, State
 from portal.domain.permissions import RESEARCHER, Permission
-from portal.domain.priority import Level
-from portal.services import apps, cluster, planning, queue, state
-from portal.services.access import app_facts, demand, readable_workload, thresholds, visible_workloads, workload_facts
+from portal.services import apps, cluster, planning, state
+from portal.services.access import (
+    app_facts,
+    demand,
+    job_of_slurm,
+    readable_workload,
+    thresholds,
+    visible_workloads,
+    workload_facts,
+)
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid
-from portal.services.ids import new_workload_id
+from portal.services.intake import Entry, earlier_one, enter, mapped_owner
 from portal.services.paging import Page, contains, paged
 from portal.services.planning import PlanPreview
 from portal.services.site import site_rules
@@ -28,6 +34,7 @@ from portal.spec.load import LoadedSpec, load_spec
 from portal.spec.overrides import apply_overrides
 from portal.spec.problems import Problem, SpecError, errors_of
 from portal.spec.rules import site_problems
+from slurm.ids import parse_job_id
 from slurm.plan import Form
 
 RL, GENERAL = "rl", "general"
@@ -68,12 +75,16 @@ class DryRun:
 
 @dataclass(frozen=True)
 class WorkloadFilter:
-    """Which workloads a list shows; empty means all. `sort` is a key of SORTS, with `-` for the newest first."""
+    """Which workloads a list shows; empty means all. `job` is a Slurm job id (tests are shown too then).
+
+    `sort` is a key of SORTS, with `-` for the newest first.
+    """
 
     owner: str = ""
     state: str = ""
     kind: str = ""
     app: str = ""
+    job: str = ""
     q: str = ""
     sort: str = "-submitted_at"
 
@@ -84,49 +95,35 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
     Raises Invalid (everything wrong in the spec, or a size that no node has), Forbidden, Conflict (no Slurm mapping, or an
     App that is not the asker's).
     """
-    if request.idempotency_key and (earlier := await _earlier(session, actor, request.idempotency_key)) is not None:
+    if (earlier := await earlier_one(session, actor, request.idempotency_key)) is not None:
         return earlier
-    owner = await _mapped_owner(session, actor)
+    owner = await mapped_owner(session, actor)
     loaded, kind = _checked(settings, request)
     version = await apps.upload_spec(session, actor, _load(request.spec), request.as_new_app)
     demand(actor, Permission.APP_SUBMIT, app_facts(version.app), role=RESEARCHER)
-    reasons = approval_reasons(loaded.spec, thresholds(settings))
     limit = request.time_limit_min or settings.policy.time_limit_min
     await _check_fit(session, settings, loaded, owner, limit, request)
-    workload = Workload(
-        id=new_workload_id(),
-        name=request.name or loaded.spec.name,
+    entry = Entry(
+        spec=loaded.spec,
+        document={**loaded.document, "app_id": version.app_id},
         kind=kind,
         app_id=version.app_id,
         app_version=version.version,
-        owner_id=owner.id,
-        state=State.SUBMITTED.value,
-        phase=Phase.CHECKING.value,
-        needs_approval=bool(reasons),
-        approval_reasons=[reason.as_json() for reason in reasons],
-        spec={**loaded.document, "app_id": version.app_id},
-        options={"form": request.form, "smallest": request.smallest, "run_test": request.run_test},
+        owner=owner,
         time_limit_min=limit,
-        priority=Level.NORMAL.value,
-        queue_rank=await queue.rank_at_end(session, settings, Level.NORMAL),
+        options={"form": request.form, "smallest": request.smallest, "run_test": request.run_test},
+        name=request.name or loaded.spec.name,
         note=request.note,
         idempotency_key=request.idempotency_key,
     )
-    if not await _insert(session, workload):
-        return await _winner(session, actor, request)
-    facts = {"app": version.app_id, "version": version.version, "kind": kind, "needs_approval": bool(reasons)}
-    record(session, actor, Action.WORKLOAD_SUBMIT, "workload", workload.id, after=facts)
-    state.event(session, workload, "portal", "state_submitted", text=actor.name, data=facts)
-    await session.flush()
-    await session.refresh(workload, ["owner", "app", "tests", "attempts"])
-    return workload
+    return await enter(session, actor, settings, entry)
 
 
 async def dry_run(session: AsyncSession, actor: Actor, settings: Settings, request: SubmitRequest) -> DryRun:
     """Everything that `submit` would decide, and nothing written. Raises Invalid, Conflict."""
     loaded, kind = _checked(settings, request)
     limit = request.time_limit_min or settings.policy.time_limit_min
-    owner = await _mapped_owner(session, actor)
+    owner = await mapped_owner(session, actor)
     preview = await planning.preview(
         session,
         settings,
@@ -153,6 +150,8 @@ async def page(session: AsyncSession, actor: Actor, wanted: WorkloadFilter, numb
     column = SORTS[name]
     order = column.desc() if wanted.sort.startswith("-") else column.asc()
     query = select(Workload).join(App, Workload.app_id == App.id).where(*_conditions(actor, wanted))
+    if wanted.job:
+        query = query.where(Workload.id == await _workload_of_job(session, wanted.job))
     return await paged(session, query.order_by(order, Workload.id), number, size)
 
 
@@ -245,42 +244,12 @@ async def _check_fit(
         )
 
 
-async def _mapped_owner(session: AsyncSession, actor: Actor) -> User:
-    """The asker, who must have a Unix user and a Slurm account. Raises Conflict."""
-    user = await session.get(User, actor.user_id) if actor.user_id is not None else None
-    if user is None or not user.unix_user or not user.slurm_account:
-        raise Conflict(
-            "not_mapped",
-            "Your Slurm account is not linked. Ask an administrator (`portal-admin map`).",
-            "Slurm 계정이 연결되지 않아 제출할 수 없습니다. 관리자에게 요청하세요.",
-        )
-    return user
-
-
-async def _earlier(session: AsyncSession, actor: Actor, key: str) -> Workload | None:
-    query = select(Workload).where(Workload.owner_id == actor.user_id, Workload.idempotency_key == key)
-    found: Workload | None = await session.scalar(query)
-    return found
-
-
-async def _insert(session: AsyncSession, workload: Workload) -> bool:
-    """Write the row; False when another request with the same idempotency key was first."""
+async def _workload_of_job(session: AsyncSession, text: str) -> str | None:
+    """The workload of a Slurm job id, None when the portal handed no such job over. Raises Invalid for anything else."""
     try:
-        async with session.begin_nested():
-            session.add(workload)
-            await session.flush()
-    except IntegrityError:
-        if workload.idempotency_key is None:
-            raise
-        return False
-    return True
-
-
-async def _winner(session: AsyncSession, actor: Actor, request: SubmitRequest) -> Workload:
-    earlier = await _earlier(session, actor, request.idempotency_key or "")
-    if earlier is None:
-        raise Conflict("changed_meanwhile", "Something changed meanwhile. Try again.", "다시 시도하세요.")
-    return earlier
+        return await job_of_slurm(session, parse_job_id(text))
+    except ValueError as error:
+        raise Invalid("slurm_job", str(error), f"Slurm 작업 ID가 아닙니다: {text!r} (예: 123, 123+1)") from error
 
 
 def _conditions(actor: Actor, wanted: WorkloadFilter) -> list[ColumnElement[bool]]:
@@ -290,7 +259,10 @@ def _conditions(actor: Actor, wanted: WorkloadFilter) -> list[ColumnElement[bool
         conditions.append(mine if wanted.owner == "me" else Workload.owner.has(User.username == wanted.owner))
     if wanted.state:
         conditions.append(Workload.state.in_(wanted.state.split(",")))
-    conditions.append(Workload.kind == wanted.kind if wanted.kind else Workload.kind != "test")
+    if wanted.kind:
+        conditions.append(Workload.kind == wanted.kind)
+    elif not wanted.job:
+        conditions.append(Workload.kind != "test")
     if wanted.app:
         conditions.append(Workload.app_id == wanted.app)
     if wanted.q:

@@ -36,6 +36,7 @@ class Lineage:
     data_path: str | None
     metrics: Mapping[str, Any]
     plan_form: str
+    rerun_of: str | None = None
 
 
 def manifest(

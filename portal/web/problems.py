@@ -48,7 +48,7 @@ def on_service_error(request: Request[Any, Any, Any], error: ServiceError) -> Re
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers.update(CHALLENGE)
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     problems = [problem_document(problem, language) for problem in error.problems]
     return _response(request, error.status, error.code, detail, problems=problems, headers=headers)
 

@@ -54,6 +54,7 @@ def workload_document(workload: Workload) -> dict[str, Any]:
         "cancelRequestedAt": time_text(workload.cancel_requested_at),
         "cancelReason": workload.cancel_reason,
         "failure": workload.failure,
+        "rerunOf": workload.rerun_of,
         "slurmJobs": [_job(attempt, job) for attempt in workload.attempts for job in attempt.jobs],
     }
     return {**document, **_training(workload), **_approval(workload)}

@@ -11,6 +11,7 @@ from portal.domain.approval import approval_sentence
 from portal.domain.findings import Finding, words_of
 from portal.services import doctor
 from portal.services.cluster import Amount, ClusterView, NodeView
+from portal.services.maintenance import Notice
 from portal.services.planning import PlanPreview
 from portal.services.queue import QueueEntry
 from portal.services.why import Why
@@ -109,6 +110,14 @@ def status_document(found: dict[str, Any]) -> dict[str, Any]:
         "simulated": found["simulated"],
         "workloads": found["workloads"],
     }
+
+
+def maintenance_document(notice: Notice | None, language: Language) -> dict[str, Any]:
+    """Whether hand-over is stopped; `text` says so in a sentence, empty while it is not."""
+    if notice is None:
+        return {"on": False, "since": None, "by": None, "reason": None, "text": ""}
+    text = notice.text_ko if language == "ko" else notice.text_en
+    return {"on": True, "since": time_text(notice.since), "by": notice.by, "reason": notice.reason, "text": text}
 
 
 def _reason(entry: QueueEntry, *, korean: bool) -> str:

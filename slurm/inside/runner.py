@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from slurm.inside.runner_files import Events, Refused, claim_run_dir, make_step_dirs
+from slurm.inside.runner_files import Events, Refused, check_owned, claim_run_dir, make_step_dirs, take_over_checkpoints
 from slurm.inside.runner_graph import Ending, Pass
 from slurm.inside.runner_groups import GroupReleases
 from slurm.inside.runner_paths import Job
@@ -85,7 +85,10 @@ def main(job_text: str, launcher_source: str) -> int:
     job: Job = json.loads(job_text)
     try:
         check_allocation(job, environ)
+        if job["resume_from"]:
+            check_owned(job["resume_from"])
         events = claim_run_dir(job, launcher_source)
+        take_over_checkpoints(job)
         make_step_dirs(job)
     except Refused as exc:
         print("refused: %s" % exc, file=sys.stderr, flush=True)

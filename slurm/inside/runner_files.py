@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import time
 from typing import Any, Dict, List
@@ -56,9 +57,7 @@ def make_owned(path: str) -> None:
         pass
     except OSError as exc:
         raise Refused("the run directory cannot be made: %s" % exc) from exc
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise Refused("%s is not a folder of uid %d" % (path, os.getuid()))
+    check_owned(path)
 
 
 def claim_run_dir(job: Job, launcher_source: str) -> Events:
@@ -90,6 +89,42 @@ def make_step_dirs(job: Job) -> None:
             }
             for name, content in config.items():
                 write_json(os.path.join(config_dir(job, iteration, step["id"]), name + ".json"), content)
+
+
+def take_over_checkpoints(job: Job) -> None:
+    """Give each step of this job what the same step of the run that is resumed left in /one/checkpoint.
+
+    Copied, not shared: the old run stays as it was, and two runs that resume it do not write over each other. Links are
+    copied as links. A later attempt finds its own folder and keeps it. Raises Refused when the copy fails: a run that was
+    to go on must not silently begin anew.
+    """
+    source = job["resume_from"]
+    if not source:
+        return
+    for step in job["steps"]:
+        target = checkpoint_dir(job, 1, step["id"])
+        old = os.path.join(source, step["id"])
+        if os.path.lexists(target) or not os.path.lexists(old):
+            continue
+        check_owned(old)
+        copy = target + ".copy"
+        try:
+            shutil.rmtree(copy, ignore_errors=True)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copytree(old, copy, symlinks=True)
+            os.rename(copy, target)
+        except (OSError, shutil.Error) as exc:
+            raise Refused("the checkpoints of %s cannot be copied: %s" % (step["id"], exc)) from exc
+
+
+def check_owned(path: str) -> None:
+    """Raises Refused unless `path` is a real folder of this user."""
+    try:
+        found = os.lstat(path)
+    except OSError as exc:
+        raise Refused("it must be there, and is not: %s" % exc) from exc
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise Refused("%s is not a folder of uid %d" % (path, os.getuid()))
 
 
 def write_json(path: str, content: Any) -> None:

@@ -151,3 +151,35 @@ def test_problems_of_a_spec_are_printed_with_their_places(road: Road, tmp_path: 
         assert "$.surplus" in text
     assert road.json("kim", "validate", str(path), code=7)["valid"] is False
     assert road.one("kim", "submit", str(path), code=7) == ""
+
+
+def test_maintenance_is_said_everywhere(road: Road, small_file: str) -> None:
+    assert "off" in road.one("kim", "maintenance", "status")
+    road.one("kim", "maintenance", "on", "--reason", "x", code=4)
+    assert "new switches" in road.one("admin", "maintenance", "on", "--reason", "new switches")
+    road.one("admin", "maintenance", "on", "--reason", "again", code=6)
+    workload_id = road.json("kim", "submit", small_file)["id"]
+    for _ in range(2):
+        road.do(road.world.round)
+    assert "admin: new switches). Running jobs go on (maintenance)" in road.one("kim", "why", workload_id)
+    assert "점검 중" in road.one("kim", "--lang", "ko", "why", workload_id)
+    assert "nothing new is handed to Slurm" in road.one("kim", "status")
+    assert road.json("kim", "status")["maintenance"]["by"] == "admin"
+    assert "off" in road.one("admin", "maintenance", "off")
+    road.one("admin", "maintenance", "off", code=6)
+
+
+def test_a_rerun_and_the_way_back_from_slurm(road: Road, small_file: str) -> None:
+    first = road.json("kim", "submit", small_file)["id"]
+    road.one("kim", "rerun", first, code=6)
+    road.do(finished, road.world, first, rewards=RISING)
+    (job, *_) = road.json("kim", "show", first)["slurmJobs"]
+    for text in (str(job["jobId"]), f"{job['jobId']}+0"):
+        assert road.json("kim", "show", text)["id"] == first
+        assert [item["id"] for item in road.json("kim", "list", "--job", text)["items"]] == [first]
+    said = road.one(
+        "kim", "rerun", str(job["jobId"]), "--resume", "--set", "training_config.episodes=9", "--note", "more"
+    )
+    second = said.split()[1]
+    assert road.json("kim", "show", second)["rerunOf"] == first
+    assert first in road.one("kim", "show", second)

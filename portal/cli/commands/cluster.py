@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from portal.cli.commands.maintenance import notice_line
 from portal.cli.commands.workloads import print_page
 from portal.cli.context import Cli, Output, PageOption, SizeOption, WorkloadArgument, cli_of
 from portal.cli.output import Format, local_time, print_json, print_line, print_note, print_table, size_text
@@ -143,6 +144,8 @@ def status(context: typer.Context, output: Output = Format.TEXT) -> None:
         print_json(found)
         return
     _print_freshness(cli, found)
+    if notice := notice_line(cli, found["maintenance"]):
+        print_line(notice)
     slurm = found["slurm"]
     if slurm:
         line = cli.words(

@@ -1,4 +1,4 @@
-"""submit: a spec file becomes a workload."""
+"""submit, rerun: a spec file, or a run that has ended, becomes a workload."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.cli.commands.specs import (
     read_spec,
 )
 from portal.cli.commands.workloads import end_with, follow_to_the_end
-from portal.cli.context import Cli, Output, cli_of
+from portal.cli.context import Cli, Output, WorkloadArgument, cli_of
 from portal.cli.exits import CliError, Exit
 from portal.cli.output import Format, print_json, print_line, print_note
 from portal.cli.watching import reasons_text, state_words, wait
@@ -69,11 +69,36 @@ def submit(
             _dry_run(cli, api, body, output)
             return
         workload = api.post_repeatable("/workloads", body, uuid4().hex)
-        _announce(cli, workload, output, quiet=output is Format.JSON and (wait_for_it or follow))
-        if follow:
-            follow_to_the_end(cli, api, workload["id"], output)
-        elif wait_for_it:
-            end_with(cli, api, wait(api, cli.words, workload["id"]), output)
+        _stay(cli, api, workload, output, wait_for_it=wait_for_it, follow=follow)
+
+
+def rerun(
+    context: typer.Context,
+    workload: WorkloadArgument,
+    resume: Annotated[bool, typer.Option("--resume", help="Begin with its checkpoints (only your own).")] = False,
+    wait_for_it: Annotated[bool, typer.Option("--wait", help="Stay until it ends; exit with its result.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print the logs; exit with its result.")] = False,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value for the new run only.")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="For people; not part of what runs.")] = "",
+    output: Output = Format.TEXT,
+) -> None:
+    """Run an ended workload again as a new one, with the same images, spec and options."""
+    cli = cli_of(context)
+    body = {"resume": resume, "overrides": overrides_of(assignments or [], cli), "note": note}
+    with cli.api() as api:
+        made = api.post_repeatable(f"/workloads/{workload}/rerun", body, uuid4().hex)
+        _stay(cli, api, made, output, wait_for_it=wait_for_it, follow=follow)
+
+
+def _stay(cli: Cli, api: Api, workload: dict[str, Any], output: Format, *, wait_for_it: bool, follow: bool) -> None:
+    """Say what was made, and stay with it as long as asked."""
+    _announce(cli, workload, output, quiet=output is Format.JSON and (wait_for_it or follow))
+    if follow:
+        follow_to_the_end(cli, api, workload["id"], output)
+    elif wait_for_it:
+        end_with(cli, api, wait(api, cli.words, workload["id"]), output)
 
 
 def _dry_run(cli: Cli, api: Api, body: dict[str, Any], output: Format) -> None:

@@ -23,6 +23,7 @@ def list_workloads(
     state: Annotated[str, typer.Option("--state", help="Only in this state, such as running.")] = "",
     kind: Annotated[str, typer.Option("--kind", help="rl, general or test; tests are hidden otherwise.")] = "",
     app: Annotated[str, typer.Option("--app", help="Only of this App.")] = "",
+    job: Annotated[str, typer.Option("--job", help="The one that this Slurm job (123, 123+1) belongs to.")] = "",
     text: Annotated[str, typer.Option("--search", "-q", help="Part of id or name.")] = "",
     page: PageOption = 1,
     size: SizeOption = 50,
@@ -30,7 +31,7 @@ def list_workloads(
 ) -> None:
     """Workloads, newest first."""
     cli = cli_of(context)
-    query = {"owner": "me" if mine else owner, "state": state, "kind": kind, "app": app, "q": text}
+    query = {"owner": "me" if mine else owner, "state": state, "kind": kind, "app": app, "job": job, "q": text}
     with cli.api() as api:
         found = api.get("/workloads", page=page, size=size, **query)
     print_page(cli, found, output, ("id", "name", "status", "app", "priority", "owner", "submitted_at"), _row)
@@ -96,6 +97,7 @@ def _fields(words: Words, item: dict[str, Any], failure: list[str]) -> Iterator[
     yield words("spec_hash"), item["specHash"]
     jobs = [f"{job['jobId']} {job['state'] or job['status']}" for job in item["slurmJobs"] if job["jobId"]]
     yield words("slurm_jobs"), ", ".join(jobs)
+    yield words("rerun_of"), item["rerunOf"]
 
 
 def _failure_lines(api: Api, document: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.routes import account, apps, cluster, doctor, gate, images, logs, models, workloads
+from portal.web.routes import account, apps, cluster, doctor, gate, images, logs, maintenance, models, workloads
 
 ROUTES: list[ControllerRouterHandler] = [
     *account.ROUTES,
@@ -13,6 +13,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *gate.ROUTES,
     *logs.ROUTES,
     *cluster.ROUTES,
+    *maintenance.ROUTES,
     *models.ROUTES,
     *images.ROUTES,
     *doctor.ROUTES,

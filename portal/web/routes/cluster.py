@@ -9,11 +9,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import BaseModel, ConfigDict, Field
 
 from portal.domain.priority import Level
-from portal.services import cluster, queue
+from portal.services import cluster, maintenance, queue
 from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session, SiteSettings, page_document
 from portal.web.guards import APPROVE, READ
 from portal.web.schemas import workload_document
-from portal.web.schemas_cluster import cluster_document, queue_document, status_document
+from portal.web.schemas_cluster import cluster_document, maintenance_document, queue_document, status_document
 
 WorkloadId = FromPath[str]
 
@@ -90,9 +90,10 @@ async def nodes(session: Session, settings: SiteSettings) -> dict[str, Any]:
 
 
 @get("/status", guards=[READ])
-async def status(session: Session, settings: SiteSettings) -> dict[str, Any]:
-    """Slurm's version, the road to it and why, freshness, workloads by state."""
-    return status_document(await cluster.status(session, settings))
+async def status(session: Session, settings: SiteSettings, language: InLanguage) -> dict[str, Any]:
+    """Slurm's version, the road to it and why, freshness, workloads by state, and whether hand-over is stopped."""
+    found = status_document(await cluster.status(session, settings))
+    return {**found, "maintenance": maintenance_document(await maintenance.current(session), language)}
 
 
 ROUTES = [list_queue, set_priority, move, hold, release, nodes, status]

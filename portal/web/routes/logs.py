@@ -107,7 +107,7 @@ async def follow_logs(
     last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID", max_length=60_000)] = None,
 ) -> ServerSentEvent:
     """Server-Sent Events `log`, `state` and at last `end`; each id is the byte position to resume from."""
-    await logs.open_logs(session, actor, settings, state.store, workload_id)
+    found = await logs.open_logs(session, actor, settings, state.store, workload_id)
     begin = parse_cursor(last_event_id or cursor)
 
     async def recheck() -> None:
@@ -120,7 +120,7 @@ async def follow_logs(
         async with state.sessions() as fresh:
             await logs.open_logs(fresh, asker, settings, state.store, workload_id)
 
-    pieces = follow(state.log_hub, workload_id, begin, component=component, stream=stream, recheck=recheck)
+    pieces = follow(state.log_hub, found.workload_id, begin, component=component, stream=stream, recheck=recheck)
     return ServerSentEvent(_events(pieces, korean=language == "ko"))
 
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Workload
-from portal.services import planning, why, workloads
+from portal.services import planning, reruns, why, workloads
 from portal.services.planning import PlanPreview
+from portal.services.reruns import RerunRequest
 from portal.services.workloads import SubmitRequest, WorkloadFilter
 from portal.settings import Settings
 from portal.spec.load import load_resolved
@@ -71,6 +72,16 @@ class CancelBody(BaseModel):
     reason: Annotated[str, Field(max_length=500, description="Needed when it is not one's own.")] = ""
 
 
+class RerunBody(BaseModel):
+    """What the new run has otherwise than the old one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resume: Annotated[bool, Field(description="Begin with the old run's checkpoints (its owner only).")] = False
+    overrides: Annotated[dict[str, JsonValue], Field(description="Values for the new run only, by path.")] = {}
+    note: Annotated[str, Field(max_length=2000)] = ""
+
+
 @post("/plan", guards=[READ], status_code=200, opt={"spec_body": True}, operation_class=SpecOperation)
 async def plan(
     request: Request[Any, Any, Any],
@@ -123,13 +134,16 @@ async def list_workloads(
         str, QueryParameter(max_length=16, description="One kind; tests are shown only when asked for.")
     ] = "",
     app: Annotated[str, QueryParameter(max_length=64, description="One App's.")] = "",
+    job: Annotated[
+        str, QueryParameter(max_length=32, description="The one that this Slurm job (123, 123+1) belongs to.")
+    ] = "",
     q: Annotated[str, QueryParameter(max_length=128, description="Part of id or name.")] = "",
     sort: Annotated[str, QueryParameter(max_length=32, description="Field, with - for descending.")] = "-submitted_at",
     page: PageNumber = 1,
     size: PageSize = 50,
 ) -> dict[str, Any]:
     """The workloads that the asker may see."""
-    wanted = WorkloadFilter(owner=owner, state=in_state, kind=kind, app=app, q=q, sort=sort)
+    wanted = WorkloadFilter(owner=owner, state=in_state, kind=kind, app=app, job=job, q=q, sort=sort)
     found = await workloads.page(session, actor, wanted, page, size)
     return page_document([workload_document(item) for item in found.items], page, size, found.total)
 
@@ -144,6 +158,23 @@ async def show(session: Session, actor: Asker, workload_id: WorkloadId) -> dict[
 async def cancel(session: Session, actor: Asker, workload_id: WorkloadId, data: JSONBody[CancelBody]) -> dict[str, Any]:
     """Ask for its end; it is cancelled when Slurm says so."""
     return workload_document(await workloads.cancel(session, actor, workload_id, data.reason))
+
+
+@post("/workloads/{workload_id:str}/rerun", guards=[SUBMIT])
+async def rerun(
+    session: Session,
+    actor: Asker,
+    settings: SiteSettings,
+    workload_id: WorkloadId,
+    data: JSONBody[RerunBody],
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(name="Idempotency-Key", max_length=128, description="The same key, the same workload."),
+    ] = None,
+) -> dict[str, Any]:
+    """Run an ended workload again as a new one; it passes the same gates."""
+    wanted = RerunRequest(data.resume, data.overrides, data.note, idempotency_key)
+    return workload_detail(await reruns.rerun(session, actor, settings, workload_id, wanted), actor)
 
 
 @get("/workloads/{workload_id:str}/events", guards=[READ])
@@ -210,6 +241,7 @@ ROUTES = [
     list_workloads,
     show,
     cancel,
+    rerun,
     events,
     explain,
     plan_of_workload,

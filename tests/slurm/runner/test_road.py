@@ -209,6 +209,29 @@ def test_apptainer_gets_nothing_of_the_jobs_environment(cluster: Cluster) -> Non
     assert "APPTAINERENV_X" not in cluster.containers[0]["env"]
 
 
+def test_a_rerun_begins_with_a_copy_of_the_old_checkpoints(cluster: Cluster) -> None:
+    code = "path = at['/one/checkpoint'] + '/c'; print(os.environ.get('ONE_RESUME'), open(path).read()); open(path, 'a').write('+')"
+    old = cluster.runs / "kim" / "W-OLD234" / "checkpoint"
+    (old / "T" / "a").mkdir(parents=True)
+    (old / "T" / "a" / "c").write_text("old")
+    (old / "T" / "a" / "link").symlink_to("/etc/hostname")
+    job = cluster.job(step("a", code), resume=True, resume_from=str(old))
+    first = cluster.run(job)
+    assert (first.code, first.log("a")) == (0, "1 old\n"), first.output
+    assert (old / "T" / "a" / "c").read_text() == "old", "the old run stays as it was"
+    copied = cluster.run_dir.parent / "checkpoint" / "T" / "a"
+    assert (copied / "link").is_symlink(), "a link is never followed"
+    second = cluster.run(replace(job, run_dir=str(cluster.run_dir.parent / "a2")))
+    assert (copied / "c").read_text() == "old++", "an attempt goes on with its own"
+    assert second.code == 0
+
+
+def test_a_rerun_without_its_old_run_does_not_begin_anew(cluster: Cluster) -> None:
+    ran = cluster.run(cluster.job(step("a", "print(1)"), resume=True, resume_from=str(cluster.runs / "gone")))
+    assert ran.code == 3
+    assert "refused: it must be there" in ran.output
+
+
 def test_resume_is_told_only_where_there_is_a_checkpoint(cluster: Cluster) -> None:
     code = "print(os.environ.get('ONE_RESUME')); open(at['/one/checkpoint'] + '/c', 'a')"
     job = cluster.job(step("a", code), step("b", "print(os.environ.get('ONE_RESUME'))"), resume=True)
