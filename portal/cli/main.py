@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from portal.cli.commands import account, approvals, cluster, doctor, maintenance, models, serve, specs, submit, workloads
+from portal.cli.commands import (
+    account,
+    approvals,
+    cluster,
+    doctor,
+    maintenance,
+    models,
+    serve,
+    specs,
+    submit,
+    workloads,
+)
 from portal.cli.context import Cli, Commands
 from portal.cli.words import Words, chosen_language
 

@@ -26,6 +26,7 @@ from portal.store.s3 import ObjectStore
 from portal.web import problems
 from portal.web.body import MAX_BODY_BYTES, refuse_loose_json
 from portal.web.context import DEPENDENCIES
+from portal.web.limits import UserLimits
 from portal.web.requestid import answer_with_id
 from portal.web.routes import ROUTES
 from portal.web.routes.system import PUBLIC_ROUTES, healthz
@@ -57,7 +58,15 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
     hub = LogHub(maker, settings, store)
     return Litestar(
         route_handlers=handlers,
-        state=State({"settings": settings, "sessions": maker, "store": store, "log_hub": hub}),
+        state=State(
+            {
+                "settings": settings,
+                "sessions": maker,
+                "store": store,
+                "log_hub": hub,
+                "limits": UserLimits(settings.limits),
+            }
+        ),
         dependencies=DEPENDENCIES,
         before_request=refuse_loose_json,
         exception_handlers={

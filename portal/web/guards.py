@@ -40,6 +40,8 @@ def requires(scope: Scope, *, admin: bool = False) -> Guard:
             request_id=request_id_of(connection.scope),
         )
         connection.scope["user"] = actor
+        if actor.user_id is not None:
+            connection.app.state.limits.count_call(actor.user_id)
         _check(actor, scope, admin)
 
     guard.__qualname__ = f"requires({scope.value}{', admin' if admin else ''})"

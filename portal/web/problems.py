@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from portal.auth.bearer import CHALLENGE
-from portal.services.errors import ServiceError
+from portal.services.errors import ServiceError, TooMany
 from portal.spec.problems import Problem
 from portal.web.language import Language, language_of
+from portal.web.limits import LIMITED
 from portal.web.requestid import request_id_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -47,6 +48,8 @@ def on_service_error(request: Request[Any, Any, Any], error: ServiceError) -> Re
     headers: dict[str, str] = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers.update(CHALLENGE)
+    if isinstance(error, TooMany):
+        LIMITED.labels(error.code).inc()
     if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     problems = [problem_document(problem, language) for problem in error.problems]

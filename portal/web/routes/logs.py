@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal
 
 from litestar import MediaType, Request, Response, get
@@ -19,6 +20,7 @@ from portal.services.logs import CHUNK_BYTES, MAX_READ_BYTES, RunLogs
 from portal.services.logsource import LogFile, wanted
 from portal.web.context import Asker, InLanguage, Session, SiteSettings
 from portal.web.guards import READ
+from portal.web.limits import drops_slow_clients
 from portal.web.requestid import request_id_of
 
 WorkloadId = FromPath[str]
@@ -92,7 +94,12 @@ async def merged_log(
     return Stream(_merged(found, chosen, prefixed=prefix), media_type=MediaType.TEXT)
 
 
-@get("/workloads/{workload_id:str}/logs/follow", guards=[READ], media_type="text/event-stream")
+@get(
+    "/workloads/{workload_id:str}/logs/follow",
+    guards=[READ],
+    media_type="text/event-stream",
+    middleware=[drops_slow_clients],
+)
 async def follow_logs(
     request: Request[Any, Any, Any],
     state: State,
@@ -109,6 +116,8 @@ async def follow_logs(
     """Server-Sent Events `log`, `state` and at last `end`; each id is the byte position to resume from."""
     found = await logs.open_logs(session, actor, settings, state.store, workload_id)
     begin = parse_cursor(last_event_id or cursor)
+    user_id = actor.user_id or 0
+    state.limits.check_stream(user_id)
 
     async def recheck() -> None:
         asker = await actor_of(
@@ -121,26 +130,30 @@ async def follow_logs(
             await logs.open_logs(fresh, asker, settings, state.store, workload_id)
 
     pieces = follow(state.log_hub, found.workload_id, begin, component=component, stream=stream, recheck=recheck)
-    return ServerSentEvent(_events(pieces, korean=language == "ko"))
+    return ServerSentEvent(_events(pieces, state.limits.stream(user_id), korean=language == "ko"))
 
 
 async def _events(
-    pieces: AsyncIterator[Piece | StateChange | None], *, korean: bool
+    pieces: AsyncIterator[Piece | StateChange | None], counted: AbstractContextManager[None], *, korean: bool
 ) -> AsyncIterator[ServerSentEventMessage]:
     """Errors after the first byte cannot be a status any more: they are the last event."""
     try:
-        async for piece in pieces:
-            if piece is None:
-                yield ServerSentEventMessage(data=None, comment="waiting")
-            elif isinstance(piece, Piece):
-                data = {**_file_document(piece.file), "offset": piece.offset, "text": piece.text}
-                yield _message("log", data, piece.cursor)
-            else:
-                data = {"state": piece.state, "phase": piece.phase}
-                yield _message("end" if piece.ended else "state", data, piece.cursor)
+        with counted:
+            async for piece in pieces:
+                yield _event(piece)
     except ServiceError as error:
         detail = error.message_ko if korean else error.message_en
         yield _message("error", {"code": error.code, "status": error.status, "detail": detail}, None)
+
+
+def _event(piece: Piece | StateChange | None) -> ServerSentEventMessage:
+    if piece is None:
+        return ServerSentEventMessage(data=None, comment="waiting")
+    if isinstance(piece, Piece):
+        data = {**_file_document(piece.file), "offset": piece.offset, "text": piece.text}
+        return _message("log", data, piece.cursor)
+    data = {"state": piece.state, "phase": piece.phase}
+    return _message("end" if piece.ended else "state", data, piece.cursor)
 
 
 def _message(event: str, data: dict[str, Any], cursor: Cursor | None) -> ServerSentEventMessage:

@@ -210,7 +210,8 @@ def test_apptainer_gets_nothing_of_the_jobs_environment(cluster: Cluster) -> Non
 
 
 def test_a_rerun_begins_with_a_copy_of_the_old_checkpoints(cluster: Cluster) -> None:
-    code = "path = at['/one/checkpoint'] + '/c'; print(os.environ.get('ONE_RESUME'), open(path).read()); open(path, 'a').write('+')"
+    code = "path = at['/one/checkpoint'] + '/c'; print(os.environ.get('ONE_RESUME'), open(path).read())"
+    code += "; open(path, 'a').write('+')"
     old = cluster.runs / "kim" / "W-OLD234" / "checkpoint"
     (old / "T" / "a").mkdir(parents=True)
     (old / "T" / "a" / "c").write_text("old")
