@@ -11,7 +11,7 @@ ASSETS := portal/web/assets
 NODE_MODULES := $(ASSETS)/node_modules/.installed
 STATIC := portal/web/static/manifest.json
 
-.PHONY: help prerequisites venv assets up down status demo test test-unit test-front test-whole test-simulation test-lab lint format bench soak
+.PHONY: help prerequisites venv assets up down status demo test test-unit test-front test-whole test-simulation test-lab test-road lint format bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ test-whole: venv ## example programs as processes, recorded graphs, generated re
 
 test-simulation: venv ## 300 simulated schedules of crashes, lost answers and outages
 	$(BIN)/pytest -m simulation -n 2
+
+test-road: up ## the road alone, on Debian trixie's Slurm too: LAB_SUITE=trixie make test-road
+	$(BIN)/pytest tests/lab/test_road.py tests/lab/test_agent.py -m lab
 
 test-lab: up ## the tests of the whole system on the lab
 	$(BIN)/pytest tests/lab -m lab

@@ -1,6 +1,9 @@
 """Slurm's job and node states as explicit sets: what is live, what has ended, what a node can still take.
 
-Source: https://slurm.schedmd.com/squeue.html#SECTION_JOB-STATE-CODES and sinfo.html#SECTION_NODE-STATE-CODES (26.05).
+A word that is in none of them makes the whole state UNKNOWN: a newer Slurm may mean anything by it.
+
+Source: https://slurm.schedmd.com/squeue.html#SECTION_JOB-STATE-CODES and sinfo.html#SECTION_NODE-STATE-CODES (26.05);
+the flags are slurmrestd's own lists of them (tests/slurm/client/recordings, openapi.json of each Slurm version).
 """
 
 from __future__ import annotations
@@ -17,12 +20,34 @@ FAILED = "FAILED"
 TIMEOUT = "TIMEOUT"
 NODE_FAIL = "NODE_FAIL"
 OUT_OF_MEMORY = "OUT_OF_MEMORY"
+UNKNOWN = "UNKNOWN"
+"""Neither live nor ended, as far as we know; also Slurm's own word for a node that it has not heard of yet."""
 
 LIVE = frozenset({PENDING, RUNNING, "SUSPENDED"})
 ENDED = frozenset(
     {COMPLETED, CANCELLED, FAILED, TIMEOUT, NODE_FAIL, OUT_OF_MEMORY, "PREEMPTED", "BOOT_FAIL", "DEADLINE"}
 )
 JOB_BASE_STATES = LIVE | ENDED
+JOB_FLAGS = frozenset(
+    {
+        "COMPLETING",
+        "CONFIGURING",
+        "EXPEDITING",
+        "LAUNCH_FAILED",
+        "POWER_UP_NODE",
+        "RECONFIG_FAIL",
+        "REQUEUED",
+        "REQUEUE_FED",
+        "REQUEUE_HOLD",
+        "RESIZING",
+        "RESV_DEL_HOLD",
+        "REVOKED",
+        "SIGNALING",
+        "SPECIAL_EXIT",
+        "STAGE_OUT",
+        "STOPPED",
+    }
+)
 
 NODE_BASE_STATES = frozenset(
     {"INVALID", "UNKNOWN", "DOWN", "IDLE", "ALLOCATED", "ERROR", "MIXED", "FUTURE", "EXTERNAL"}
@@ -44,30 +69,57 @@ NODE_BLOCKING_FLAGS = frozenset(
         "REBOOT_REQUESTED",
     }
 )
+NODE_FLAGS = NODE_BLOCKING_FLAGS | frozenset(
+    {
+        "BLOCKED",
+        "CLOUD",
+        "COMPLETING",
+        "DYNAMIC_FUTURE",
+        "DYNAMIC_NORM",
+        "PLANNED",
+        "POWERING_UP",
+        "POWER_DOWN_ASAP",
+        "POWER_DOWN_FORCE",
+        "POWER_DRAIN",
+        "POWER_UP",
+        "REBOOT_CANCELED",
+        "RESERVED",
+        "RESUME",
+        "UNDRAIN",
+    }
+)
 
 
-def split_state(words: Sequence[str], bases: Iterable[str]) -> tuple[str, frozenset[str]]:
-    """The base state and its modifiers: ["MIXED", "DRAIN"] -> ("MIXED", {"DRAIN"}).
+def job_state(words: Sequence[str]) -> tuple[str, frozenset[str]]:
+    """A job's base state and its modifiers: ["PENDING", "SPECIAL_EXIT"] -> ("PENDING", {"SPECIAL_EXIT"})."""
+    return _split(words, JOB_BASE_STATES, JOB_FLAGS)
 
-    Raises ValueError when there is no base state, or more than one.
-    """
-    upper = [word.upper() for word in words]
-    found = [word for word in upper if word in frozenset(bases)]
-    if len(found) != 1:
-        raise ValueError(f"expected one base state in {list(words)!r}")
-    return found[0], frozenset(upper) - {found[0]}
+
+def node_state(words: Sequence[str]) -> tuple[str, frozenset[str]]:
+    """A node's base state and its modifiers: ["MIXED", "DRAIN"] -> ("MIXED", {"DRAIN"})."""
+    return _split(words, NODE_BASE_STATES, NODE_FLAGS)
+
+
+def _split(words: Sequence[str], bases: frozenset[str], flags: frozenset[str]) -> tuple[str, frozenset[str]]:
+    """UNKNOWN and all the words, to be shown, unless they are one base state and flags that we know."""
+    said = frozenset(word.upper() for word in words)
+    found = said & bases
+    if len(found) != 1 or not said <= found | flags:
+        return UNKNOWN, said - {UNKNOWN}
+    (base,) = found
+    return base, said - found
 
 
 def is_live(state: str) -> bool:
-    """Whether Slurm may still run it. Raises ValueError for a state that this module does not know."""
-    if state not in JOB_BASE_STATES:
-        raise ValueError(f"unknown job state {state!r}")
-    return state in LIVE
+    """Whether Slurm may still run it, as it may what is UNKNOWN. Raises ValueError for what is no state of a job."""
+    return not has_ended(state)
 
 
 def has_ended(state: str) -> bool:
-    """Whether it is over, well or not. Raises ValueError for a state that this module does not know."""
-    return not is_live(state)
+    """Whether it is known to be over, well or not. Raises ValueError for what is no state of a job."""
+    if state not in JOB_BASE_STATES | {UNKNOWN}:
+        raise ValueError(f"unknown job state {state!r}")
+    return state in ENDED
 
 
 def takes_work(state: str, flags: Iterable[str]) -> bool:
@@ -78,8 +130,8 @@ def takes_work(state: str, flags: Iterable[str]) -> bool:
 def headless(jobs: Iterable[JobRecord]) -> tuple[JobRecord, ...]:
     """Components of hetjobs that lost another one and so can never start, but hold back other jobs.
 
-    Those are live ones whose leader is not live, and waiting leaders of which a component has ended.
-    Source: docs/agent.md, "Headless components" (measured on 26.05.5).
+    Those are live ones whose leader is not live, and waiting leaders of which a component has ended; of an UNKNOWN
+    component that is never said. Source: docs/agent.md, "Headless components" (measured on 26.05.5).
     """
     listed = tuple(jobs)
     live = {job.job_id for job in listed if is_live(job.state)}
@@ -88,6 +140,7 @@ def headless(jobs: Iterable[JobRecord]) -> tuple[JobRecord, ...]:
         job
         for job in listed
         if job.job_id in live
+        and job.state != UNKNOWN
         and (
             job.leader_id not in live
             or (job.state == PENDING and job.job_id == job.leader_id and job.leader_id in lost)

@@ -15,7 +15,7 @@ from typing import Any
 from slurm import states
 from slurm.agent.restcalls import SlurmRest
 from slurm.agent.shapes import counted, dependency, hosts
-from slurm.errors import ProtocolError, SlurmRefused, SlurmUnreachable
+from slurm.errors import SlurmRefused, SlurmUnreachable
 from slurm.records import JobRecord, NodeRecord, PartitionRecord, Snapshot
 
 # libslurm would use such a token instead of this process' own identity, and keep it for ever.
@@ -94,11 +94,7 @@ def _node(node: Any) -> NodeRecord:
 
 def _split(text: str) -> tuple[str, frozenset[str]]:
     """Of "IDLE+DRAIN"; a trailing "*" of older Slurms is "not responding"."""
-    words = text.rstrip("*").split("+") + (["NOT_RESPONDING"] if text.endswith("*") else [])
-    try:
-        return states.split_state(words, states.NODE_BASE_STATES)
-    except ValueError as error:
-        raise ProtocolError(f"node state {text!r}: {error}") from error
+    return states.node_state(text.rstrip("*").split("+") + (["NOT_RESPONDING"] if text.endswith("*") else []))
 
 
 def _partition(partition: Any) -> PartitionRecord:

@@ -1,7 +1,8 @@
 """One door to slurmrestd: calls over its Unix socket, its answers checked, its errors translated.
 
-Shapes of v0.0.42 to v0.0.45 are the same in every field that this package reads (compared in their OpenAPI documents), so
-there is one parser; an answer without those fields is a ProtocolError.
+Shapes of v0.0.42 to v0.0.45 are the same in every field that this package reads (recorded on Slurm 24.11 and 26.05 in the
+same situations, docs/slurm-versions.md), so there is one parser; an answer without those fields is a ProtocolError.
+Differences that are bridged: only which REST versions are spoken (24.11: v0.0.42 of ours; 26.05: all), found by asking.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ class Rest:
                 raise _translated(response.status_code, None)
             if response.status_code != 404:
                 return version
-        raise ProtocolError(f"slurmrestd speaks none of {', '.join(self._versions)}")
+        raise ProtocolError(
+            f"slurmrestd speaks none of {', '.join(self._versions)}: install Slurm 24.11 or later, or a newer OnE, and "
+            "see that slurmrestd loads a data parser of that version (slurmrestd -d list)"
+        )
 
 
 def _object(response: httpx2.Response) -> Json:

@@ -48,15 +48,8 @@ def slurm_version(answer: Any) -> str:
     return text(answer, "meta/slurm/release")
 
 
-def _state(record: Any, path: str, bases: frozenset[str]) -> tuple[str, frozenset[str]]:
-    try:
-        return states.split_state(words(record, path), bases)
-    except ValueError as error:
-        raise ProtocolError(f"{path}: {error}") from error
-
-
 def _node(record: Any) -> NodeRecord:
-    state, flags = _state(record, "state", states.NODE_BASE_STATES)
+    state, flags = states.node_state(words(record, "state"))
     return NodeRecord(
         name=text(record, "name"),
         state=state,
@@ -91,7 +84,7 @@ def _partition(record: Any) -> PartitionRecord:
 
 def _job(record: Any) -> JobRecord:
     job_id = integer(record, "job_id")
-    state, flags = _state(record, "job_state", states.JOB_BASE_STATES)
+    state, flags = states.job_state(words(record, "job_state"))
     leader_id = optional(record, "het_job_id") or job_id
     start, waiting, over = moment(record, "start_time"), state == states.PENDING, states.has_ended(state)
     node_count, cpus = optional(record, "node_count") or 1, optional(record, "cpus") or 0
@@ -143,7 +136,7 @@ def _exit(record: Any, path: str) -> tuple[int | None, int | None]:
 def _row(record: Any) -> AccountingRow:
     job_id = integer(record, "job_id")
     leader_id = integer(record, "het/job_id") or job_id
-    state, _ = _state(record, "state/current", states.JOB_BASE_STATES)
+    state, _ = states.job_state(words(record, "state/current"))
     exit_code, signal = _exit(record, "exit_code")
     return AccountingRow(
         job_id=job_id,
@@ -169,7 +162,7 @@ def _row(record: Any) -> AccountingRow:
 
 
 def _step(record: Any) -> StepRow:
-    state, _ = _state(record, "state", states.JOB_BASE_STATES)
+    state, _ = states.job_state(words(record, "state"))
     exit_code, signal = _exit(record, "exit_code")
     memory = {text(one, "type"): integer(one, "count") for one in records(record, "tres/requested/max")}
     return StepRow(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from slurm.agent.rest import REST_VERSIONS
 from slurm.errors import SlurmUnreachable
 from tests.lab.agent_harness import (
     FOLDER,
@@ -37,11 +37,15 @@ from tests.slurm.client.contract import (
 from tests.slurm.client.replay import RECORDINGS
 
 pytestmark = pytest.mark.lab
+ROADS = ["rest"] if os.environ.get("LAB_SUITE") == "trixie" else ["native", "rest"]
+"""No PySlurm can be compiled for the Slurm of Debian trixie."""
 ONE_ROAD = pytest.mark.parametrize("stage", ["rest"], indirect=True)
 """For what has nothing to do with the reading road."""
+RECORDING_TIMEOUT_S = 900
+"""Every situation in every REST version; a job that reaches its time limit alone takes more than a minute."""
 
 
-@pytest.fixture(scope="module", params=["native", "rest"])
+@pytest.fixture(scope="module", params=ROADS)
 def stage(request: pytest.FixtureRequest) -> Iterator[LabStage]:
     lay_out()
     with limited_qos(), running_agent(request.param) as running:
@@ -123,9 +127,17 @@ async def test_a_dead_controller_is_unreachable_not_failed(stage: LabStage) -> N
 @ONE_ROAD
 def test_recordings_can_be_made_again(stage: LabStage) -> None:
     """The recorder still works, and today's Slurm gives the same situations."""
-    shutil.copy(RECORDINGS.parent / "record.py", SHARED / FOLDER / "record.py")
+    recorder = SHARED / FOLDER / "tests/slurm/client"
+    recorder.mkdir(parents=True, exist_ok=True)
+    for package in (recorder, recorder.parent, recorder.parent.parent):
+        (package / "__init__.py").touch()
+    for name in ("record.py", "scenes.py"):
+        shutil.copy(RECORDINGS.parent / name, recorder / name)
     folder = Path("/shared") / FOLDER
-    on("svc", "env", f"PYTHONPATH={folder}", PYTHON, f"{folder}/record.py", f"{folder}/recordings", timeout_s=240)
-    for version in REST_VERSIONS:
-        made = {path.stem for path in (SHARED / FOLDER / "recordings" / version).iterdir()}
-        assert made == {path.stem for path in (RECORDINGS / version).iterdir()}
+    shutil.rmtree(SHARED / FOLDER / "recordings", ignore_errors=True)
+    words = (PYTHON, "-P", "-m", "tests.slurm.client.record", f"{folder}/recordings")
+    on("svc", "env", f"PYTHONPATH={folder}", *words, timeout_s=RECORDING_TIMEOUT_S)
+    made = {path.relative_to(SHARED / FOLDER / "recordings") for path in (SHARED / FOLDER).glob("recordings/*/v*/*")}
+    assert made
+    slurms = {path.parts[0] for path in made}
+    assert made == {path.relative_to(RECORDINGS) for slurm in slurms for path in RECORDINGS.glob(f"{slurm}/v*/*")}

@@ -1,4 +1,7 @@
-"""slurmrestd played from recordings: it answers what was asked for when recorded, and nothing else."""
+"""slurmrestd played from recordings: it answers what was asked for when recorded, and nothing else.
+
+A version is a folder of recordings: "26.05/v0.0.42" is Slurm 26.05 asked through REST v0.0.42.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,19 @@ from slurm.agent.restcalls import SlurmRest
 from slurm.agent.tokens import Signer
 
 RECORDINGS = Path(__file__).parent / "recordings"
-VERSIONS = tuple(sorted(folder.name for folder in RECORDINGS.iterdir()))
+SLURMS = tuple(sorted(folder.name for folder in RECORDINGS.iterdir()))
+VERSIONS = tuple(sorted(str(folder.relative_to(RECORDINGS)) for folder in RECORDINGS.glob("*/v*")))
 KEY = b"a key of 32 bytes, for the tests"
+
+
+def rest_of(version: str) -> str:
+    """ "v0.0.42" of "26.05/v0.0.42"."""
+    return version.rpartition("/")[2]
+
+
+def situations(version: str) -> set[str]:
+    """What was recorded of this version."""
+    return {path.stem for path in (RECORDINGS / version).iterdir()}
 
 
 def recording(version: str, situation: str) -> dict[str, Any]:
@@ -52,7 +66,7 @@ def _response(recorded: dict[str, Any]) -> httpx2.Response:
 def calls(version: str, *situations: str) -> tuple[SlurmRest, Replay]:
     """Calls that are answered by these situations of this version."""
     replay = Replay(version, situations)
-    rest = Rest(Signer(KEY), socket=Path("/nowhere"), timeout_s=5, transport=replay, versions=(version,))
+    rest = Rest(Signer(KEY), socket=Path("/nowhere"), timeout_s=5, transport=replay, versions=(rest_of(version),))
     return SlurmRest(rest, "one-operator"), replay
 
 

@@ -94,7 +94,7 @@ def test_an_unknown_peer(file: Path) -> None:
 
 def test_the_road_is_chosen_and_explained(file: Path, tmp_path: Path) -> None:
     config = load_config(file, owner_uid=os.getuid()).model_copy(update={"slurm_conf": tmp_path / "slurm.conf"})
-    made, _ = calls("v0.0.42")
+    made, _ = calls("26.05/v0.0.42")
     missing = f"{tmp_path}/slurm.conf cannot be read"
     assert native_obstacle(config) == missing
     road = choose_road(config, made)

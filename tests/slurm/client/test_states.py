@@ -23,10 +23,26 @@ def two(leader: str, other: str) -> list[JobRecord]:
 
 
 def test_base_state_and_modifiers() -> None:
-    assert states.split_state(["mixed", "DRAIN"], states.NODE_BASE_STATES) == ("MIXED", frozenset({"DRAIN"}))
-    for words in ([], ["DRAIN"], ["IDLE", "DOWN"]):
-        with pytest.raises(ValueError, match="one base state"):
-            states.split_state(words, states.NODE_BASE_STATES)
+    assert states.node_state(["mixed", "DRAIN"]) == ("MIXED", frozenset({"DRAIN"}))
+    assert states.job_state(["PENDING", "SPECIAL_EXIT"]) == ("PENDING", frozenset({"SPECIAL_EXIT"}))
+
+
+@pytest.mark.parametrize("words", [[], ["DRAIN"], ["IDLE", "DOWN"], ["ASLEEP"], ["IDLE", "ASLEEP"]])
+def test_what_a_newer_slurm_may_say_of_a_node_is_unknown(words: list[str]) -> None:
+    """Not even with a base state that we know: what the new word means for it is not ours to guess."""
+    state, flags = states.node_state(words)
+    assert (state, flags) == ("UNKNOWN", frozenset(words))
+    assert not states.takes_work(state, flags)
+
+
+@pytest.mark.parametrize("words", [[], ["COMPLETING"], ["RUNNING", "FAILED"], ["ASLEEP"], ["COMPLETED", "ASLEEP"]])
+def test_what_a_newer_slurm_may_say_of_a_job_is_unknown(words: list[str]) -> None:
+    """It is not over, and it may still run."""
+    state, flags = states.job_state(words)
+    assert (state, flags) == ("UNKNOWN", frozenset(words))
+    assert not states.has_ended(state)
+    assert states.is_live(state)
+    assert state not in states.LIVE
 
 
 def test_live_and_ended_cover_every_state_once() -> None:
@@ -54,6 +70,9 @@ def test_nodes_that_take_work(state: str, flags: tuple[str, ...], takes: bool) -
         ("CANCELLED", "PENDING", [1]),
         ("CANCELLED", "RUNNING", [1]),
         ("PENDING", "CANCELLED", [0]),
+        ("UNKNOWN", "PENDING", []),
+        ("PENDING", "UNKNOWN", []),
+        ("CANCELLED", "UNKNOWN", []),
     ],
 )
 def test_headless(leader: str, other: str, stuck: list[int]) -> None:
