@@ -11,7 +11,7 @@ ASSETS := portal/web/assets
 NODE_MODULES := $(ASSETS)/node_modules/.installed
 STATIC := portal/web/static/manifest.json
 
-.PHONY: help prerequisites venv assets up down status demo test test-unit test-front test-whole test-simulation test-lab test-road lint format bench soak
+.PHONY: help prerequisites venv assets messages up down status demo test test-unit test-front test-whole test-simulation test-lab test-road lint format bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,10 +30,13 @@ $(NODE_MODULES): $(ASSETS)/package.json $(ASSETS)/package-lock.json
 	cd $(ASSETS) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-$(STATIC): $(NODE_MODULES) $(ASSETS)/build.mjs $(shell find $(ASSETS)/src portal/web/templates -type f 2>/dev/null)
+$(STATIC): $(NODE_MODULES) $(ASSETS)/build.mjs $(shell find $(ASSETS)/src templates -type f)
 	cd $(ASSETS) && npm run --silent build
 
 assets: $(STATIC) ## bundle the pages' scripts, styles, icons and font (skipped when nothing changed)
+
+messages: venv ## add new texts of the pages to the Korean catalogue, drop old ones
+	@$(BIN)/python -m tests.web.messages
 
 up: prerequisites venv assets ## build, boot and configure the lab
 	python3 $(LAB) up

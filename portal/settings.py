@@ -116,7 +116,10 @@ class Web(Section):
 
     host: str = "127.0.0.1"
     port: int = 8000
-    public_url: str = "http://localhost:8000"
+    public_url: str = Field("http://localhost:8000", description="where browsers see it; https makes cookies Secure")
+    session_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24 * 7
+    session_idle_min: Annotated[int, Field(ge=1)] = 24 * 60
+    time_zone: str = Field("Asia/Seoul", description="of people who chose none")
 
 
 class Settings(BaseSettings):

@@ -68,7 +68,41 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     unix_user: Mapped[str | None] = mapped_column(String(64), unique=True)
     slurm_account: Mapped[str | None] = mapped_column(String(64))
+    mapping_state: Mapped[str] = mapped_column(String(16), default="unchecked")
+    mapping_checked_at: Mapped[datetime | None] = mapped_column()
+    password_hash: Mapped[str | None] = mapped_column(String(256))
+    password_temporary: Mapped[bool] = mapped_column(default=False)
+    signed_in_at: Mapped[datetime | None] = mapped_column()
+    language: Mapped[str] = mapped_column(String(2), default="")
+    theme: Mapped[str] = mapped_column(String(8), default="")
+    time_zone: Mapped[str] = mapped_column(String(64), default="")
+    single_keys: Mapped[bool] = mapped_column(default=True)
+    rows_per_page: Mapped[int] = mapped_column(default=50)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class BrowserSession(Base):
+    """One signed-in browser; only the SHA-256 of its cookie is kept. Ends by the clock, by signing out or with the account."""
+
+    __tablename__ = "browser_sessions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    address: Mapped[str] = mapped_column(String(64), default="")
+    browser: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    user: Mapped[User] = relationship(lazy="joined")
+
+
+class SignInTries(Base):
+    """Failed sign-ins under one key (a name, an address, both together) since the last good one."""
+
+    __tablename__ = "sign_in_tries"
+    key: Mapped[str] = mapped_column(String(160), primary_key=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    last_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Token(Base):

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Token, User, now
 from portal.domain.permissions import ADMIN, RESEARCHER, VIEWER, Permission
+from portal.services import browsersessions
 from portal.services.access import demand
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid, NotFound
@@ -91,7 +92,7 @@ async def map_slurm(
 
 
 async def deactivate(session: AsyncSession, actor: Actor, username: str) -> User:
-    """End the access now: tokens are revoked, the row and running work stay. Raises Conflict (last admin, oneself)."""
+    """End the access now: tokens and sessions end, the row and running work stay. Raises Conflict (last admin, oneself)."""
     demand(actor, Permission.USER_MANAGE)
     user = await user_named(session, username)
     _not_oneself(actor, user)
@@ -102,6 +103,7 @@ async def deactivate(session: AsyncSession, actor: Actor, username: str) -> User
     tokens = await session.scalars(select(Token).where(Token.user_id == user.id, Token.revoked_at.is_(None)))
     for token in tokens:
         token.revoked_at = moment
+    await browsersessions.end_all(session, user)
     record(session, actor, Action.USER_DEACTIVATE, "user", username, before={"active": True}, after={"active": False})
     return user
 

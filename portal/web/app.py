@@ -20,18 +20,23 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from portal.db.engine import engine_for, sessions
 from portal.services.errors import ServiceError
+from portal.services.glance import Glances
 from portal.services.logfollow import LogHub
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 from portal.web import problems
 from portal.web.body import MAX_BODY_BYTES, refuse_loose_json
 from portal.web.context import DEPENDENCIES
+from portal.web.hardening import harden
 from portal.web.limits import UserLimits
+from portal.web.pages import PAGES, errors
+from portal.web.pages.errors import by_door
 from portal.web.requestid import answer_with_id
 from portal.web.routes import ROUTES
 from portal.web.routes.system import PUBLIC_ROUTES, healthz
 from portal.web.schemapage import RoutesPage
 from portal.web.simulated import say_simulated
+from portal.web.staticfiles import static_router
 
 API = "/api/v1"
 
@@ -46,8 +51,8 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
     """The application for these settings; `engine` and `store` are given by tests, made here otherwise."""
     engine = engine or engine_for(settings)
     prometheus = PrometheusConfig(app_name="one-web", prefix="one_web", group_path=True)
-    api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES])
-    handlers: Sequence[ControllerRouterHandler] = [healthz, Metrics, api]
+    api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES], before_request=refuse_loose_json)
+    handlers: Sequence[ControllerRouterHandler] = [healthz, Metrics, api, static_router(), *PAGES]
 
     @asynccontextmanager
     async def database(_: Litestar) -> AsyncGenerator[None, None]:
@@ -56,7 +61,7 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
 
     maker, store = sessions(engine), store or ObjectStore(settings)
     hub = LogHub(maker, settings, store)
-    return Litestar(
+    app = Litestar(
         route_handlers=handlers,
         state=State(
             {
@@ -65,24 +70,26 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
                 "store": store,
                 "log_hub": hub,
                 "limits": UserLimits(settings.limits),
+                "glances": Glances(maker, settings),
             }
         ),
         dependencies=DEPENDENCIES,
-        before_request=refuse_loose_json,
         exception_handlers={
-            ServiceError: problems.on_service_error,
-            HTTPException: problems.on_http_error,
-            StaleDataError: problems.on_second_writer,
-            OperationalError: problems.on_database_away,
-            Exception: problems.on_unexpected,
+            ServiceError: by_door(problems.on_service_error, errors.on_service_error),
+            HTTPException: by_door(problems.on_http_error, errors.on_http_error),
+            StaleDataError: by_door(problems.on_second_writer, errors.on_second_writer),
+            OperationalError: by_door(problems.on_database_away, errors.on_database_away),
+            Exception: by_door(problems.on_unexpected, errors.on_unexpected),
         },
         middleware=[prometheus.middleware],
-        before_send=[answer_with_id, *([say_simulated] if settings.slurm.simulated else [])],
+        before_send=[answer_with_id, harden, *([say_simulated] if settings.slurm.simulated else [])],
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         lifespan=[database],
         logging_config=None,
     )
+    app.state.page_paths = frozenset(route.path for route in app.routes)
+    return app
 
 
 def _openapi() -> OpenAPIConfig:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.engine import transaction
 from portal.services.audit import Actor
 from portal.settings import Settings
+from portal.web.frame import Frame, provide_frame
 from portal.web.language import Language, language_of
 
 MAX_PAGE_SIZE = 200
@@ -23,6 +24,10 @@ Asker = NamedDependency[Actor]
 """Who the guard found out."""
 SiteSettings = NamedDependency[Settings]
 InLanguage = NamedDependency[Language]
+PageFrame = NamedDependency[Frame]
+"""The site around a page; only routes of pages have it."""
+FormData = NamedDependency[dict[str, str]]
+"""The fields of a posted form; of several values with one name the last (all of them: `await request.form()`)."""
 PageNumber = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="Which page, from 1.")]
 PageSize = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE_SIZE, description="Rows a page.")]
 
@@ -45,11 +50,17 @@ async def _language(request: Request[Any, Any, State]) -> Language:
     return language_of(request.headers.get("accept-language", ""))
 
 
+async def _form(request: Request[Any, Any, State]) -> dict[str, str]:
+    return {name: value for name, value in (await request.form()).multi_items() if isinstance(value, str)}
+
+
 DEPENDENCIES = {
     "session": Provide(_session),
     "actor": Provide(_actor),
     "settings": Provide(_settings),
     "language": Provide(_language),
+    "frame": Provide(provide_frame),
+    "form": Provide(_form),
 }
 
 

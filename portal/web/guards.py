@@ -1,4 +1,4 @@
-"""What a route asks of the asker: a token, a scope, a role; every route has one of these or stands in PUBLIC_PATHS."""
+"""What an API route asks of the asker: a token, a scope, a role. Pages ask the session instead: portal.web.pageguards."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from portal.web.requestid import request_id_of
 
 PUBLIC_PATHS = frozenset(
     {
+        "/login",
+        "/static/{file_path:path}",
         "/healthz",
         "/metrics",
         "/api/v1/schema",
@@ -42,13 +44,14 @@ def requires(scope: Scope, *, admin: bool = False) -> Guard:
         connection.scope["user"] = actor
         if actor.user_id is not None:
             connection.app.state.limits.count_call(actor.user_id)
-        _check(actor, scope, admin)
+        check(actor, scope, admin)
 
     guard.__qualname__ = f"requires({scope.value}{', admin' if admin else ''})"
     return guard
 
 
-def _check(actor: Actor, scope: Scope, admin: bool) -> None:
+def check(actor: Actor, scope: Scope, admin: bool) -> None:
+    """Raises Forbidden, naming the role or the scope that is missing."""
     needed = Role.ADMIN if admin else _least_role(scope)
     if (admin and actor.role != Role.ADMIN) or scope not in ROLE_SCOPES[Role(actor.role)]:
         raise role_missing(needed)

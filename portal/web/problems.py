@@ -28,6 +28,7 @@ _WORDS: dict[int, Words] = {
     403: ("Not permitted.", "권한이 없습니다."),
     404: ("Not found, or not visible to you.", "찾을 수 없거나 볼 수 없는 항목입니다."),
     405: ("This address does not know this method.", "이 주소는 이 메서드를 지원하지 않습니다."),
+    409: ("Something changed meanwhile.", "그 사이 다른 변경이 있었습니다."),
     413: ("The request is too large.", "요청이 너무 큽니다."),
     415: ("This media type is not supported.", "지원하지 않는 형식입니다."),
     416: ("This range lies outside the file.", "파일 범위를 벗어났습니다."),
@@ -147,8 +148,13 @@ def _language(request: Request[Any, Any, Any]) -> Language:
 
 
 def _words(request: Request[Any, Any, Any], status: int) -> str:
+    return words(status, _language(request))
+
+
+def words(status: int, language: Language) -> str:
+    """What a status says to a person."""
     english, korean = _WORDS.get(status, (HTTPStatus(status).phrase, HTTPStatus(status).phrase))
-    return korean if _language(request) == "ko" else english
+    return korean if language == "ko" else english
 
 
 def _code(status: int) -> str:

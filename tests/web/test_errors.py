@@ -25,7 +25,6 @@ def shape(response: httpx2.Response) -> dict[str, Any]:
 
 
 REFUSED: list[tuple[str, str, bytes | None, int, str]] = [
-    ("GET", "/nowhere", None, 404, "not_found"),
     ("GET", "/api/v1/nowhere", None, 404, "not_found"),
     ("PUT", "/api/v1/me", None, 405, "method_not_allowed"),
     ("GET", "/api/v1/apps/APP-NONE", None, 404, "not_found"),

@@ -15,7 +15,7 @@ const modules = join(here, "node_modules");
 const ICON_CALL = /\bicon\(\s*["']([a-z0-9-]+)["']/g;
 const ICON_PLACES = [
   { folder: source, ends: ".ts" },
-  { folder: join(web, "templates"), ends: ".html" },
+  { folder: join(dirname(dirname(web)), "templates"), ends: ".html" },
 ];
 
 const fingerprint = (content) =>
@@ -116,7 +116,11 @@ await mkdir(out, { recursive: true });
 const icons = await sprite(await usedIcons());
 const iconsName = `icons-${fingerprint(icons)}.svg`;
 await writeFile(join(out, iconsName), icons);
+const logo = await readFile(join(source, "logo.svg"), "utf8");
+const logoName = `logo-${fingerprint(logo)}.svg`;
+await writeFile(join(out, logoName), logo);
 const manifest = {
+  "logo.svg": logoName,
   "icons.svg": iconsName,
   "pretendard.css": await pretendard(),
   ...(await bundle(`/static/${iconsName}`)),

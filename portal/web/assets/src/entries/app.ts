@@ -1,10 +1,10 @@
-/** What every page loads: htmx with SSE and idiomorph, Alpine without eval, and Bootstrap's parts as Tabler ships them. */
+/** What every page loads: htmx with SSE and idiomorph, Alpine without eval, and what the frame's own parts do. */
 
-import "@tabler/core/dist/js/tabler.esm.min.js";
 import Alpine from "@alpinejs/csp";
 import htmx from "htmx.org";
 import "htmx-ext-sse";
 import "idiomorph/htmx";
+import { startFrame } from "../frame/frame";
 
 // The CSP allows neither eval nor inline styles: without these two, htmx would ask for both.
 htmx.config.allowEval = false;
@@ -18,4 +18,5 @@ declare global {
 }
 window.htmx = htmx;
 window.Alpine = Alpine;
+startFrame();
 Alpine.start();

@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 export function icon(name: string, size = 16): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
+  svg.setAttribute("class", `icon icon-${size}`);
   svg.setAttribute("width", String(size));
   svg.setAttribute("height", String(size));
   svg.setAttribute("stroke-width", "1.75");

@@ -1,0 +1,88 @@
+"""Signed-in browsers: a random cookie of which only the SHA-256 is kept, with an idle and an absolute end."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from portal.db.models import BrowserSession, User, now
+from portal.services.audit import Action, Actor, record
+from portal.services.errors import NotFound, Unauthenticated
+from portal.settings import Settings
+
+SEEN_STEP = timedelta(minutes=1)
+"""Last use is written at most this often."""
+_COOKIE_BYTES = 32
+_BROWSER_CHARS = 200
+
+
+async def begin(session: AsyncSession, user: User, *, address: str, browser: str, settings: Settings) -> str:
+    """A new session and the value of its cookie, which is never kept. Sessions whose time is over are swept away."""
+    moment = now()
+    await session.execute(delete(BrowserSession).where(BrowserSession.ends_at <= moment))
+    value = secrets.token_urlsafe(_COOKIE_BYTES)
+    session.add(
+        BrowserSession(
+            user=user,
+            sha256=_digest(value),
+            address=address,
+            browser=browser[:_BROWSER_CHARS],
+            ends_at=moment + timedelta(hours=settings.web.session_hours),
+        )
+    )
+    user.signed_in_at = moment
+    await session.flush()
+    return value
+
+
+async def find(session: AsyncSession, value: str, settings: Settings) -> BrowserSession:
+    """The session of this cookie, its last use noted. Raises Unauthenticated: unknown, over, idle too long, or deactivated."""
+    found = await session.scalar(select(BrowserSession).where(BrowserSession.sha256 == _digest(value)))
+    moment = now()
+    idle = timedelta(minutes=settings.web.session_idle_min)
+    if found is None or found.ends_at <= moment or found.seen_at + idle <= moment or not found.user.active:
+        raise expired()
+    if moment - found.seen_at >= SEEN_STEP:
+        found.seen_at = moment
+    return found
+
+
+async def of_user(session: AsyncSession, actor: Actor) -> list[BrowserSession]:
+    """The actor's signed-in browsers, the one used last first."""
+    query = select(BrowserSession).where(BrowserSession.user_id == actor.user_id, BrowserSession.ends_at > now())
+    return list(await session.scalars(query.order_by(BrowserSession.seen_at.desc())))
+
+
+async def end_one(session: AsyncSession, actor: Actor, session_id: int) -> None:
+    """End one of one's own sessions. Raises NotFound."""
+    found = await session.get(BrowserSession, session_id)
+    if found is None or found.user_id != actor.user_id:
+        raise NotFound("session", str(session_id))
+    await session.delete(found)
+    record(session, actor, Action.SIGN_OUT, "user", actor.name, after={"sessions": 1})
+
+
+async def end_all(session: AsyncSession, user: User, *, but: int | None = None) -> int:
+    """End the person's sessions, except the one with id `but`; how many there were."""
+    query = select(BrowserSession).where(BrowserSession.user_id == user.id, BrowserSession.id != (but or 0))
+    ended = list(await session.scalars(query))
+    for found in ended:
+        await session.delete(found)
+    return len(ended)
+
+
+def expired() -> Unauthenticated:
+    """The one answer to a cookie that does not count."""
+    return Unauthenticated(
+        "session_expired",
+        "Your session expired. Sign in again; what you were writing is kept.",
+        "세션이 만료되었습니다. 다시 로그인하면 작성하던 내용이 그대로 있습니다.",
+    )
+
+
+def _digest(value: str) -> str:
+    return sha256(value.encode()).hexdigest()

@@ -1,0 +1,14 @@
+"""The pages, one module a feature; what a page's template sees is a frozen dataclass in the same module."""
+
+from __future__ import annotations
+
+from litestar.types import ControllerRouterHandler
+
+from portal.web.pages import account, home, preferences, signin
+
+PAGES: list[ControllerRouterHandler] = [
+    *signin.ROUTES,
+    *home.ROUTES,
+    *account.ROUTES,
+    *preferences.ROUTES,
+]
