@@ -151,6 +151,34 @@ class AppVersion(Base):
     app: Mapped[App] = relationship(lazy="joined")
 
 
+class Draft(Base):
+    """The one open draft of an App, saved as one draws; `spec` is JSON text because JSONB forgets the order of keys."""
+
+    __tablename__ = "drafts"
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"), primary_key=True)
+    base_version: Mapped[str | None] = mapped_column(String(64))
+    spec: Mapped[str] = mapped_column(Text)
+    layout: Mapped[JsonObject] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    saved_at: Mapped[datetime] = mapped_column(default=now)
+    saved_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    revision: Mapped[int] = mapped_column()
+    saved_by: Mapped[User] = relationship(lazy="joined")
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 - SQLAlchemy's documented hook
+
+
+class DraftSave(Base):
+    """What a draft was at one of its revisions; the newest are kept."""
+
+    __tablename__ = "draft_saves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"), index=True)
+    revision: Mapped[int] = mapped_column()
+    spec: Mapped[str] = mapped_column(Text)
+    saved_at: Mapped[datetime] = mapped_column(default=now)
+    saved_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+
 class Workload(Base):
     """One request on the road. `spec` is what was asked (overrides applied), `resolved` what runs (digests pinned, hashed)."""
 

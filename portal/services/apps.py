@@ -153,9 +153,14 @@ async def _version(session: AsyncSession, app_id: str, name: str) -> AppVersion 
     return found
 
 
+def new_app_id() -> str:
+    """An id that no App has, as good as surely: APP-A1B2C3."""
+    return "APP-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(6))
+
+
 async def _new_id(session: AsyncSession, wanted: str) -> str:
     if wanted == AUTO_ID:
-        return "APP-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(6))
+        return new_app_id()
     if await session.scalar(select(func.count()).select_from(App).where(App.id == wanted)):
         raise Conflict(
             "app_exists",

@@ -11,5 +11,5 @@ declare global {
 }
 
 const root = document.getElementById("builder");
-const data = document.getElementById("builder-data")?.textContent;
+const data = root?.dataset.builder;
 if (root && data) window.oneBuilder = start(root, JSON.parse(data) as PageData);

@@ -125,7 +125,7 @@ export class Saving {
     });
     this.saving = false;
     if (answer.ok) return this.saved(answer, { spec, layout });
-    if (answer.status === 409) this.conflict(answer.message);
+    if (answer.status === 409 && answer.body.code === "draft_changed") this.conflict(answer.message);
     else if (answer.status === 401) this.signedOut();
     else this.failed(answer);
     return false;
