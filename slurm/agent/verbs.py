@@ -232,7 +232,11 @@ class Verbs:
         )
 
     def _operator_problems(self) -> Iterable[str]:
-        level = self._calls.admin_level(self._config.operator)
+        try:
+            level = self._calls.admin_level(self._config.operator)
+        except SlurmUnreachable as error:  # slurmctld goes on without slurmdbd, and so does the picture of the cluster
+            yield f"accounting does not answer ({error}): see systemctl status slurmdbd"
+            return
         if level not in ("Operator", "Administrator"):
             name = self._config.operator
             yield f"{name} is no Slurm operator: sacctmgr modify user {name} set AdminLevel=Operator"

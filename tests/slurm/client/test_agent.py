@@ -302,6 +302,18 @@ async def test_no_operator_is_named(stage: AgentStage, monkeypatch: pytest.Monke
     monkeypatch.undo()
 
 
+async def test_accounting_that_is_away_does_not_hide_the_cluster(
+    stage: AgentStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(user: str) -> str:
+        raise SlurmUnreachable("slurmdbd: connection refused")
+
+    monkeypatch.setattr(stage.calls, "admin_level", away)
+    version = await stage.client.version()
+    (problem,) = version.problems
+    assert (version.slurm, "systemctl status slurmdbd" in problem) == ("26.05.5", True)
+
+
 # --- the socket ----------------------------------------------------------------------------------------------------
 
 
