@@ -11,7 +11,7 @@ ASSETS := portal/web/assets
 NODE_MODULES := $(ASSETS)/node_modules/.installed
 STATIC := portal/web/static/manifest.json
 
-.PHONY: help prerequisites venv assets messages up down status demo test test-unit test-front test-whole test-simulation test-lab test-road lint format bench soak
+.PHONY: help prerequisites venv assets messages up down status demo test test-unit test-front test-whole test-simulation test-lab test-road lint format bench faults soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ format: venv $(NODE_MODULES) ## let ruff and biome format the code
 
 bench: venv ## the plan against one group a component, on recorded graphs
 	$(BIN)/python -m bench.report
+
+faults: venv ## docs/faults.md from what the last run of the fault tests saw
+	$(BIN)/python -m tests.lab.faults.report
 
 soak: venv ## 100,000 simulated schedules of crashes and outages (SCHEDULES=N)
 	$(BIN)/python -m tests.simulation.soak --schedules $(or $(SCHEDULES),100000)

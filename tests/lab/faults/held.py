@@ -1,0 +1,85 @@
+"""Workloads that run until the test lets them end: the payload waits for a file beside its checkpoints."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from lab.commandline import One
+from lab.hosts import SHARED, portal_url, until
+from lab.people import token
+from tests.lab.road_harness import PATIENCE_S, TASK, Run, app, component, submitted
+
+NODE = "HELD-001"
+CODE = """
+import os, time
+with open("/one/checkpoint/began", "a") as file:
+    file.write("x")
+print("going on", flush=True)
+while not os.path.exists("/one/checkpoint/go"):
+    time.sleep(0.2)
+with open("/one/model/weights.bin", "wb") as file:
+    file.write(b"weights")
+print("began", len(open("/one/checkpoint/began").read()), "times", flush=True)
+"""
+ANSWER_S = 30.0
+LONG_S = 3 * PATIENCE_S
+"""Recovering takes longer than running: timeouts of services, restarts, a busy machine."""
+
+
+_token = functools.cache(token)
+
+
+@dataclass(frozen=True)
+class Watched(Run):
+    """A workload that is looked at over HTTP: a `one` a look would be most of what a busy machine does."""
+
+    def now(self) -> dict[str, Any]:
+        """As the API has it now."""
+        headers = {"Authorization": f"Bearer {_token(self.one.username)}"}
+        answer = httpx2.get(f"{portal_url()}/api/v1/workloads/{self.id}", headers=headers, timeout=ANSWER_S)
+        document: dict[str, Any] = answer.raise_for_status().json()
+        return document
+
+
+def handed_in(one: One, spec: dict[str, Any], folder: Path, *words: str) -> Watched:
+    """Submit an App's file with `one`."""
+    return Watched(one, submitted(one, spec, folder, *words).id)
+
+
+def held_app(**resources: Any) -> dict[str, Any]:
+    """One component that waits for `let_go` and then writes a model."""
+    return app(component(NODE, CODE, **resources))
+
+
+def held_pair() -> dict[str, Any]:
+    """A hetjob: the same component on a V100, and a service beside it on an A100."""
+    return app(
+        component("SERVER-001", "import time\nwhile True: time.sleep(0.1)", gpu_type="A100", gpu_count=1, service=True),
+        component(NODE, CODE, gpu_type="V100", gpu_count=1),
+        edges=[("SERVER-001", NODE)],
+        when="started",
+    )
+
+
+def _folder(run: Run) -> Any:
+    return SHARED / "runs" / run.one.username / run.id / "checkpoint" / TASK / NODE
+
+
+def going_on(run: Run, times: int = 1) -> None:
+    """Wait until the payload has begun (for the `times`-th time), whatever the portal knows of it."""
+
+    def look() -> bool:
+        began = _folder(run) / "began"
+        return began.exists() and len(began.read_text()) >= times
+
+    until(f"{run.id} goes on", look, timeout_s=LONG_S)
+
+
+def let_go(run: Run) -> None:
+    """The payload may end."""
+    (_folder(run) / "go").touch()
