@@ -15,6 +15,7 @@ from portal.cli.commands import (
     maintenance,
     models,
     serve,
+    shell,
     specs,
     submit,
     workloads,
@@ -67,6 +68,7 @@ app.command()(workloads.show)
 app.command()(workloads.logs)
 app.command()(workloads.cancel)
 app.command()(workloads.why)
+app.command()(shell.shell)
 app.command("test")(approvals.start_test)
 app.command()(approvals.approve)
 app.command()(approvals.reject)

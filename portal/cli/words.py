@@ -235,6 +235,25 @@ _WORDS: dict[str, tuple[str, str]] = {
         "문제가 없습니다. 포털, Slurm, 저장소가 일치합니다.",
         "Everything works; portal, Slurm and storage agree.",
     ),
+    "shell_not_yours": (
+        "{id}은(는) 본인의 워크로드가 아닙니다. 셸은 소유자만 열 수 있습니다.",
+        "{id} is not yours: only its owner can have a shell in it.",
+    ),
+    "shell_other_user": (
+        "작업은 Unix 사용자 {user}(으)로 실행됩니다. {user}(으)로 로그인해 실행하거나 --print로 명령만 보세요.",
+        "The job runs as Unix user {user}. Run this as {user}, or see the command with --print.",
+    ),
+    "shell_no_srun": (
+        "이 컴퓨터에는 srun이 없습니다. 로그인 노드에서 실행하거나 --print로 명령만 보세요.",
+        "There is no srun here. Run this on a login node, or see the command with --print.",
+    ),
+    "shell_not_running": ("{id}은(는) 실행 중이 아닙니다: {state}", "{id} is not running: {state}"),
+    "shell_which": (
+        "--component로 하나를 고르세요. 실행 중: {running}",
+        "Name one with --component. Running: {running}",
+    ),
+    "shell_ended": ("{step}은(는) 실행 중이 아닙니다 ({state}).", "{step} is not running ({state})."),
+    "shell_no_rank": ("{step}의 --rank는 0~{last}입니다.", "--rank of {step} is 0 to {last}."),
     "maintenance_on": (
         "점검 중: 새 작업을 Slurm에 넘기지 않습니다 ({time}부터, {by}: {reason}). 실행 중인 작업은 계속됩니다.",
         "Maintenance: nothing new is handed to Slurm (since {time}, {by}: {reason}). Running jobs go on.",

@@ -47,7 +47,14 @@ def test_every_exit_code() -> None:
 
 
 def test_every_verb_that_answers_takes_json() -> None:
-    without = {"one logout", "one serve", "portal-admin migrate", "portal-admin revision", "portal-admin token revoke"}
+    without = {
+        "one shell",
+        "one logout",
+        "one serve",
+        "portal-admin migrate",
+        "portal-admin revision",
+        "portal-admin token revoke",
+    }
     for app, name in ((main.app, "one"), (admin.app, "portal-admin")):
         for verb, command in verbs(app, name):
             takes = any("--output" in parameter.opts for parameter in command.params)
