@@ -10,7 +10,7 @@ from lab.commandline import One
 from tests.lab.faults.breaking import back, held_call, kill_9
 from tests.lab.faults.held import LONG_S, going_on, handed_in, held_pair, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
-from tests.lab.road_harness import agree
+from tests.lab.road_harness import agree, example
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 POINTS = {
@@ -35,5 +35,22 @@ def test_killed_at_the_hand_over(point: str, kim: One, admin: One, specs: Path, 
     let_go(run)
     run.reaches("completed", timeout_s=LONG_S)
     assert len(run.now()["attempts"]) == 1
+    agree(run, state="completed")
+    agree_in_the_end(admin, story)
+
+
+def test_killed_between_the_jobs_of_a_staged_plan(kim: One, admin: One, specs: Path, story: Story) -> None:
+    """The daemon is killed when the first job of a staged plan is in Slurm and the second is not."""
+    spec = example("rl-design-opt")
+    spec["tasks"][0]["components"][1]["resources"].update(gpu_count=2, memory="64GB")
+    words = ("--set", "training_config.episodes=20", "--form", "staged")
+    with held_call("submit", "answer") as call:
+        run = story.watch("staged", handed_in(kim, spec, specs, *words))
+        call.reached()
+        story.note("one-daemon is killed: the first job is in Slurm, the second is an intent")
+        kill_9("svc", "one-daemon")
+    back("svc", "one-daemon")
+    assert len(run.leaders()) > 1
+    run.reaches("completed", timeout_s=LONG_S)
     agree(run, state="completed")
     agree_in_the_end(admin, story)

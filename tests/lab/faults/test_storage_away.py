@@ -1,4 +1,4 @@
-"""What the portal stores in and takes from goes away: MinIO as a job ends, the registry at a submit."""
+"""What the portal stores in and takes from goes away: MinIO as a job ends, the registry at a submit, PostgreSQL for a moment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.commandline import One
-from lab.hosts import until
+from lab.hosts import on, until
 from tests.lab.faults.breaking import stopped
 from tests.lab.faults.held import LONG_S, going_on, handed_in, held_app, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
@@ -47,4 +47,20 @@ def test_registry_away_at_a_submit(kim: One, admin: One, specs: Path, story: Sto
     let_go(run)
     run.reaches("completed", timeout_s=LONG_S)
     agree(run, state="completed")
+    agree_in_the_end(admin, story)
+
+
+def test_postgresql_is_restarted(kim: One, admin: One, specs: Path, story: Story) -> None:
+    """PostgreSQL is restarted while a workload runs and another is on its way: daemon and web find it again by themselves."""
+    stays = story.watch("stays", handed_in(kim, held_app(), specs))
+    going_on(stays)
+    stays.reaches("running")
+    comes = story.watch("comes", handed_in(kim, held_app(), specs))
+    story.note("postgresql is restarted")
+    on("svc", "systemctl", "restart", "postgresql@18-main", timeout_s=LONG_S)
+    for run in (comes, stays):
+        going_on(run)
+        let_go(run)
+        run.reaches("completed", timeout_s=LONG_S)
+        agree(run, state="completed")
     agree_in_the_end(admin, story)
