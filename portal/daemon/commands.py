@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.daemon.context import Context
 from portal.daemon.rounds import each
 from portal.db.engine import transaction
-from portal.db.models import SlurmJob, Workload, now
+from portal.db.models import Attempt, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.priority import PriorityScale
 from portal.services import state
@@ -30,9 +31,40 @@ async def carry_out(context: Context) -> None:
     async with context.sessions() as session:
         live = select(Workload.id).where(Workload.state.in_([state.value for state in CANCELLABLE]))
         cancelled = list(await session.scalars(live.where(Workload.cancel_requested_at.is_not(None))))
-        waiting = list(await session.scalars(live.where(Workload.cancel_requested_at.is_(None))))
+        misplaced = await _misplaced(session, PriorityScale.of(context.settings))
     await each(context, cancelled, _cancel)
-    await each(context, waiting, _reorder)
+    await each(context, misplaced, _reorder)
+
+
+async def _misplaced(session: AsyncSession, scale: PriorityScale) -> list[str]:
+    """Workloads with a waiting job that is not where the portal wants it: one query, however many wait."""
+    query = (
+        select(
+            Workload.id,
+            Workload.priority,
+            Workload.queue_rank,
+            Workload.kind,
+            Workload.held,
+            SlurmJob.applied_qos,
+            SlurmJob.applied_nice,
+            SlurmJob.applied_held,
+        )
+        .join(Attempt, Attempt.workload_id == Workload.id)
+        .join(SlurmJob, SlurmJob.attempt_id == Attempt.id)
+        .where(
+            Workload.state.in_([state.value for state in CANCELLABLE]),
+            Workload.cancel_requested_at.is_(None),
+            SlurmJob.status == "submitted",
+            SlurmJob.state.in_(("", PENDING)),
+        )
+        .order_by(Workload.id)
+    )
+    found = {
+        workload_id: None
+        for workload_id, priority, rank, kind, held, *applied in await session.execute(query)
+        if tuple(applied) != (*scale.slurm_values(priority, rank, kind), held)
+    }
+    return list(found)
 
 
 async def _cancel(context: Context, workload_id: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import anyio
 
 from containers.convert_client import Converted, Progress
 from containers.image import ResolvedImage
@@ -17,6 +19,14 @@ from portal.store.s3 import ObjectStore
 from slurm.client import SlurmClient
 
 ResolveImage = Callable[[Reference], Awaitable[ResolvedImage]]
+Works = Sequence[Callable[[], Coroutine[Any, Any, None]]]
+
+
+async def together(works: Works) -> None:
+    """Do all of them side by side, until the last has ended."""
+    async with anyio.create_task_group() as group:
+        for work in works:
+            group.start_soon(work)
 
 
 class Converter(Protocol):
@@ -31,7 +41,10 @@ class Converter(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """Settings, database, Slurm, S3, registry, conversion; `uid_of` maps a Unix user to its uid (KeyError: no such user)."""
+    """Settings, database, Slurm, S3, registry, conversion; `uid_of` maps a Unix user to its uid (KeyError: no such user).
+
+    `together` does several things side by side; the simulation, which has no event loop, turns them by hand.
+    """
 
     settings: Settings
     sessions: Sessions
@@ -40,6 +53,7 @@ class Context:
     resolve_image: ResolveImage
     converter: Converter
     uid_of: Callable[[str], int]
+    together: Callable[[Works], Awaitable[None]] = together
 
     def rundir(self, run_dir: str, unix_user: str) -> RunDir:
         """The reader of one attempt's folder. Raises Refused when the Unix user is gone."""

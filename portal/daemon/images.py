@@ -18,8 +18,6 @@ from portal.db.models import Image, Workload, now
 from portal.domain.lifecycle import TERMINAL, State
 from portal.services import images, state
 from portal.services.audit import DAEMON, Action, record
-from portal.spec.graph import components_of
-from portal.spec.load import load_resolved
 
 log = structlog.get_logger()
 RETRY_AFTER = timedelta(seconds=15)
@@ -29,8 +27,8 @@ RETRY_WORDS = frozenset({"unreachable", "no_space"})
 
 def digests_of(workload: Workload) -> list[str]:
     """Digests of the images that a resolved workload runs, each once."""
-    spec = load_resolved(workload.resolved or {})
-    found = (component.image.digest for _path, _task, component in components_of(spec))
+    tasks = (workload.resolved or {}).get("tasks", ())
+    found = (component["image"].get("digest") for task in tasks for component in task["components"])
     return list(dict.fromkeys(digest for digest in found if digest))
 
 

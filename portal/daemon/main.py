@@ -20,6 +20,7 @@ from portal import jsonlog
 from portal.daemon import commands, doctor, handover, images, resolving, saving, snapshot, watch
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
+from portal.daemon.pace import Pace
 from portal.daemon.rounds import NOBODY_CAN_GO_ON
 from portal.db.engine import engine_for, sessions
 from portal.settings import Settings, load_settings
@@ -82,6 +83,18 @@ async def control(context: Context) -> None:
     await look(context)
 
 
+class Control:
+    """`control` round after round, reading Slurm at a pace that leaves it room."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+
+    async def __call__(self, context: Context) -> None:
+        """One round: people's wishes and ready workloads at once, Slurm's news when a look is due."""
+        await act(context)
+        await self._pace.when_due(functools.partial(look, context))
+
+
 async def once(name: str, context: Context, step: Callable[[Context], Awaitable[None]]) -> None:
     """One round of a loop; a service that is away ends it, and all of it can be repeated."""
     try:
@@ -100,7 +113,7 @@ async def run(context: Context) -> None:
     """All loops, until cancelled."""
     async with anyio.create_task_group() as group:
         for name, step in (
-            ("control", control),
+            ("control", Control()),
             ("resolving", resolving.resolve_submitted),
             ("images", images.convert_wanted),
             ("saving", saving.save_ended),

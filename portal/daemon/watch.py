@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.daemon.conclude import conclude
 from portal.daemon.context import Context
 from portal.daemon.progress import read_progress
-from portal.daemon.rounds import each
+from portal.daemon.rounds import in_batches
+from portal.daemon.watched import Watched, expected_start, watched_jobs
 from portal.db.engine import transaction
 from portal.db.models import Attempt, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
@@ -27,6 +28,7 @@ from slurm.records import AccountingRow, JobRecord, Snapshot
 from slurm.states import ENDED, LIVE, PENDING
 
 log = structlog.get_logger()
+BATCH = 32
 _ROW = TypeAdapter(AccountingRow)
 
 
@@ -35,28 +37,28 @@ async def look(context: Context, taken: Snapshot) -> None:
     records: dict[int, list[JobRecord]] = defaultdict(list)
     for job in taken.jobs:
         records[job.leader_id].append(job)
+    watched: dict[int, list[Watched]] = defaultdict(list)
     async with context.sessions() as session:
-        query = (
-            select(Attempt)
-            .join(Workload)
-            .where(Workload.state.in_([State.QUEUED, State.RUNNING]), Attempt.outcome == "")
-        )
-        watched = {
-            attempt.id: [job for job in attempt.jobs if job.status == "submitted"]
-            for attempt in await session.scalars(query)
-        }
-    gone = [job for jobs in watched.values() for job in jobs if not _live(records.get(job.leader_id or 0, ()))]
-    ended = await _accounting(context, gone)
-    await each(context, watched, functools.partial(_look_at, records=records, ended=ended))
+        for one in await watched_jobs(session):
+            watched[one.attempt_id].append(one)
+    news = [attempt_id for attempt_id, jobs in watched.items() if not _just_waits(jobs, records)]
+    submitted = [job.leader_id for attempt_id in news for job in watched[attempt_id] if job.status == "submitted"]
+    ended = await _accounting(context, [leader for leader in submitted if not _live(records.get(leader or 0, ()))])
+    await in_batches(context, news, BATCH, functools.partial(_look_at, records=records, ended=ended))
+
+
+def _just_waits(jobs: Iterable[Watched], records: Mapping[int, list[JobRecord]]) -> bool:
+    """Whether the rows say already all that Slurm does: then nothing has begun, and there is nothing to read or write."""
+    return all(job.says(records.get(job.leader_id or 0, ())) for job in jobs)
 
 
 def _live(records: Iterable[JobRecord]) -> bool:
     return any(job.state in LIVE for job in records)
 
 
-async def _accounting(context: Context, jobs: list[SlurmJob]) -> dict[int, list[AccountingRow]]:
+async def _accounting(context: Context, gone: list[int | None]) -> dict[int, list[AccountingRow]]:
     """Leader id -> rows of its components, for the jobs that the snapshot no longer has."""
-    leaders = [job.leader_id for job in jobs if job.leader_id is not None]
+    leaders = [leader for leader in gone if leader is not None]
     if not leaders:
         return {}
     try:
@@ -72,33 +74,46 @@ async def _accounting(context: Context, jobs: list[SlurmJob]) -> dict[int, list[
 
 async def _look_at(
     context: Context,
-    attempt_id: int,
+    attempt_ids: Sequence[int],
     *,
     records: Mapping[int, list[JobRecord]],
     ended: Mapping[int, list[AccountingRow]],
 ) -> None:
     async with context.sessions() as session:
-        attempt = await session.get_one(Attempt, attempt_id)
-        workload = await session.get_one(Workload, attempt.workload_id)
-    progress = read_progress(context, workload, attempt)
+        found = await _attempts(session, attempt_ids)
+    progress = {attempt.id: read_progress(context, workload, attempt) for attempt, workload in found}
     async with transaction(context.sessions) as session:
-        attempt = await session.get_one(Attempt, attempt_id)
-        workload = await session.get_one(Workload, attempt.workload_id)
-        for job in attempt.jobs:
-            leader = job.leader_id or 0
-            if job.status != "submitted":
-                continue
-            if _live(records.get(leader, ())):
-                _seen_live(session, workload, job, records[leader])
-            elif _over(ended.get(leader, [])):
-                _seen_ended(job, ended[leader])
-            else:
-                workload.unknown_since = workload.unknown_since or now()
-        attempt.report = progress.as_json()
-        await _follow(session, workload, attempt)
-        _watch_the_limit(session, workload, attempt)
-        if all(job.status in ("ended", "never_submitted") for job in attempt.jobs):
-            await conclude(session, context, workload, attempt, progress)
+        for attempt, workload in await _attempts(session, attempt_ids):
+            _seen(session, workload, attempt, records, ended)
+            attempt.report = progress[attempt.id].as_json()
+            await _follow(session, workload, attempt)
+            _watch_the_limit(session, workload, attempt)
+            if all(job.status in ("ended", "never_submitted") for job in attempt.jobs):
+                await conclude(session, context, workload, attempt, progress[attempt.id])
+
+
+async def _attempts(session: AsyncSession, ids: Sequence[int]) -> list[tuple[Attempt, Workload]]:
+    query = select(Attempt, Workload).join(Workload).where(Attempt.id.in_(ids)).order_by(Attempt.id)
+    return [(attempt, workload) for attempt, workload in (await session.execute(query)).unique()]
+
+
+def _seen(
+    session: AsyncSession,
+    workload: Workload,
+    attempt: Attempt,
+    records: Mapping[int, list[JobRecord]],
+    ended: Mapping[int, list[AccountingRow]],
+) -> None:
+    for job in attempt.jobs:
+        leader = job.leader_id or 0
+        if job.status != "submitted":
+            continue
+        if _live(records.get(leader, ())):
+            _seen_live(session, workload, job, records[leader])
+        elif _over(ended.get(leader, [])):
+            _seen_ended(job, ended[leader])
+        else:
+            workload.unknown_since = workload.unknown_since or now()
 
 
 def _over(rows: list[AccountingRow]) -> bool:
@@ -110,8 +125,7 @@ def _seen_live(session: AsyncSession, workload: Workload, job: SlurmJob, records
     leader = min(records, key=lambda record: record.het_offset or 0)
     job.component_ids = sorted(record.job_id for record in records)
     job.state, job.reason, job.slurm_priority = leader.state, leader.reason, leader.priority
-    starts = [record.estimated_start for record in records if record.estimated_start]
-    job.estimated_start = datetime.fromtimestamp(max(starts), UTC) if starts and leader.state == PENDING else None
+    job.estimated_start = expected_start(records) if leader.state == PENDING else None
     if leader.started_at and leader.state != PENDING:
         job.started_at = datetime.fromtimestamp(leader.started_at, UTC)
     workload.unknown_since = None

@@ -78,10 +78,12 @@ async def state_row(session: AsyncSession) -> ClusterState:
     return row or ClusterState(id=ROW_ID)
 
 
-async def snapshot(session: AsyncSession) -> Snapshot | None:
-    """The newest snapshot with the jobs from outside the portal, None before the first one."""
+async def snapshot(session: AsyncSession, *, with_jobs: bool = False) -> Snapshot | None:
+    """The newest snapshot, on request with the jobs from outside the portal; None before the first one."""
     row = await state_row(session)
-    return _SNAPSHOT.validate_python(row.snapshot) if row.snapshot else None
+    if not row.snapshot:
+        return None
+    return _SNAPSHOT.validate_python(row.snapshot if with_jobs else {**row.snapshot, "jobs": []})
 
 
 async def store(session: AsyncSession, taken: Snapshot, version: ClusterVersion) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import SlurmJob, Workload
@@ -51,7 +51,8 @@ class QueueEntry:
 
 async def rank_at_end(session: AsyncSession, settings: Settings, level: Level) -> int:
     """The rank of a newcomer in its level: behind everything that waits there."""
-    return PriorityScale.of(settings).rank_at_end([workload.queue_rank for workload in await _waiting(session, level)])
+    last = await session.scalar(select(func.max(Workload.queue_rank)).where(*_waits(level)))
+    return PriorityScale.of(settings).rank_at_end([] if last is None else [last])
 
 
 async def entries(session: AsyncSession, actor: Actor, settings: Settings, *, mine: bool = False) -> list[QueueEntry]:
@@ -126,11 +127,16 @@ async def hold(session: AsyncSession, actor: Actor, workload_id: str, *, held: b
 
 async def _waiting(session: AsyncSession, level: Level | None = None) -> list[Workload]:
     """Queued workloads in the order of Slurm: level, rank, age; tests have a QOS of their own and are no level."""
-    query = select(Workload).where(Workload.state == State.QUEUED)
-    if level is not None:
-        query = query.where(Workload.priority == level.value, Workload.kind.not_in(HIDDEN_KINDS))
+    query = select(Workload).where(*_waits(level))
     found = await session.scalars(query.order_by(Workload.queue_rank, Workload.queued_at, Workload.id))
     return list(found.unique())
+
+
+def _waits(level: Level | None) -> list[ColumnElement[bool]]:
+    waits = [Workload.state == State.QUEUED]
+    if level is not None:
+        waits += [Workload.priority == level.value, Workload.kind.not_in(HIDDEN_KINDS)]
+    return waits
 
 
 async def _changeable(session: AsyncSession, actor: Actor, workload_id: str, permission: Permission) -> Workload:
@@ -205,7 +211,7 @@ def current_job(workload: Workload) -> SlurmJob | None:
 
 
 async def _outside_jobs(session: AsyncSession) -> Iterable[JobRecord]:
-    taken = await cluster.snapshot(session)
+    taken = await cluster.snapshot(session, with_jobs=True)
     jobs = taken.jobs if taken else ()
     return [job for job in jobs if job.state == PENDING and job.job_id == job.leader_id]
 

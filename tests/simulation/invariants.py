@@ -173,6 +173,7 @@ def _failed_truly(row: Workload, fates: list[Fate | None], good: bool, states: s
         "time_limit": True,
         "no_report": not good,
         "contradicted": not good,
+        "report_refused": not good,
         "refused": failure.get("code") is not None,
     }
     if cause not in true:

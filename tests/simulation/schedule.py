@@ -34,7 +34,7 @@ from tests.daemon.world import own_uid, people
 from tests.simulation import invariants
 from tests.simulation.database import OneFile, engine, gated_sessions
 from tests.simulation.doubles import Trouble, TroubledConversions, TroubledRegistry, TroubledSlurm, TroubledStore
-from tests.simulation.gates import Killed, Process, finish
+from tests.simulation.gates import Killed, Process, finish, together
 from tests.simulation.outside import Outside
 from tests.simulation.people import People
 from tests.simulation.runner import Runners
@@ -93,6 +93,7 @@ class Schedule:
             resolve_image=TroubledRegistry(bad=self.trouble).resolve,
             converter=TroubledConversions(folder / "images", bad=self.trouble),
             uid_of=own_uid,
+            together=together(self.rng),
         )
         self.processes: list[Process] = []
         self.current: Process | None = None
