@@ -28,7 +28,7 @@ class SlurmClient(Protocol):
         """Hold or release every given component."""
 
     async def snapshot(self) -> Snapshot:
-        """Nodes, partitions and live jobs of one moment."""
+        """Nodes, partitions and live jobs of one moment; of thousands from outside the portal, those that start next."""
 
     async def accounting(self, job_ids: Sequence[int]) -> tuple[AccountingRow, ...]:
         """Accounting rows of the given leaders and all their components; ids that accounting lacks are absent."""

@@ -1,6 +1,6 @@
 """The agent's own memory of what it submitted: an append-only file, because it changes only those jobs.
 
-One JSON object a line, written and synced before the agent goes on:
+One JSON object a line, written and synced before the agent goes on; lines of several threads share a sync:
 
     {"t": 1800000000, "intent": "one-...", "owner": "kim", "account": "lab", "components": 2}    before the submit call
     {"t": 1800000000, "name": "one-...", "ids": [12, 13]}                                        Slurm has it
@@ -48,6 +48,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        self._written = self._synced = 0
         self._by_name: dict[str, Entry] = {}
         self._by_id: dict[int, Entry] = {}
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -74,16 +76,19 @@ class Ledger:
             if known is not None and known.is_open:
                 raise SlurmUnreachable(f"{entry.name}: an earlier submit had no answer; find it first")
             self._write(intent=entry.name, owner=entry.owner, account=entry.account, components=entry.components)
+        self._sync()
 
     def record(self, name: str, ids: tuple[int, ...]) -> None:
         """Slurm has it under these ids."""
         with self._lock:
             self._write(name=name, ids=list(ids))
+        self._sync()
 
     def drop(self, name: str) -> None:
         """Slurm refused it and nothing of it is left."""
         with self._lock:
             self._write(dropped=name)
+        self._sync()
 
     def named(self, name: str) -> Entry | None:
         """The submission of that name."""
@@ -104,8 +109,17 @@ class Ledger:
     def _write(self, **line: Any) -> None:
         line = {"t": int(time.time())} | line
         self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-        os.fsync(self._file.fileno())
+        self._written += 1
         self._apply(line)
+
+    def _sync(self) -> None:
+        """Return once the line just written is on the disk: who waits for another's sync is often served by it."""
+        mine = self._written
+        with self._syncing:
+            if self._synced < mine:
+                written = self._written
+                os.fsync(self._file.fileno())
+                self._synced = written
 
     def _apply(self, line: dict[str, Any]) -> None:
         if "intent" in line:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from slurm import states
+from slurm.agent.interest import of_interest
 from slurm.agent.restcalls import SlurmRest
 from slurm.agent.shapes import counted, dependency, hosts
 from slurm.errors import SlurmRefused, SlurmUnreachable
@@ -39,11 +40,20 @@ class NativeReader:
         at = time.time()
         nodes = tuple(_node(node) for node in _load(pyslurm.Nodes))
         partitions = tuple(_partition(partition) for partition in _load(pyslurm.Partitions))
-        return Snapshot(at, nodes, partitions, self.jobs())
+        jobs = of_interest(
+            _load(pyslurm.Jobs),
+            name=lambda job: job.name or "",
+            waits=lambda job: job.state == states.PENDING,
+            priority=lambda job: job.priority or 0,
+        )
+        return Snapshot(at, nodes, partitions, self._records(jobs))
 
     def jobs(self) -> tuple[JobRecord, ...]:
         """One call, and one to slurmrestd for each job that PySlurm calls COMPLETING (or the like) only."""
-        return tuple(record for job in _load(pyslurm.Jobs) if (record := self._job(job)) is not None)
+        return self._records(_load(pyslurm.Jobs))
+
+    def _records(self, jobs: Iterable[Any]) -> tuple[JobRecord, ...]:
+        return tuple(record for job in jobs if (record := self._job(job)) is not None)
 
     def note(self, controller: str) -> str:
         """Which PySlurm reads which controller: it is made for one Slurm, and works on the next (docs/agent.md)."""

@@ -8,7 +8,9 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from slurm import states
 from slurm.agent.config import AgentConfig, ConfigError
+from slurm.agent.interest import of_interest
 from slurm.agent.restcalls import SlurmRest
 from slurm.records import JobRecord, Snapshot
 
@@ -19,7 +21,7 @@ class Reader(Protocol):
     name: str
 
     def snapshot(self) -> Snapshot:
-        """Nodes, partitions and jobs of one moment."""
+        """Nodes, partitions and the jobs of interest (`interest.py`), of one moment."""
 
     def jobs(self) -> tuple[JobRecord, ...]:
         """All components that slurmctld lists."""
@@ -39,7 +41,14 @@ class RestReader:
     def snapshot(self) -> Snapshot:
         """Three calls; `at` is when the first was made."""
         at = time.time()
-        return Snapshot(at, self._calls.nodes(), self._calls.partitions(), self._calls.jobs())
+        nodes, partitions = self._calls.nodes(), self._calls.partitions()
+        jobs = of_interest(
+            self._calls.jobs(),
+            name=lambda job: job.name,
+            waits=lambda job: job.state == states.PENDING,
+            priority=lambda job: job.priority,
+        )
+        return Snapshot(at, nodes, partitions, tuple(jobs))
 
     def jobs(self) -> tuple[JobRecord, ...]:
         """One call."""

@@ -26,6 +26,9 @@ log = structlog.get_logger("one.agent")
 SETTLED_AFTER_S = 60
 """A submit without an answer may still reach slurmctld: longer than slurmrestd waits for it (MessageTimeout)."""
 
+LOCKS = 64
+"""Many more than requests at a time."""
+
 
 class Verbs:
     """One method a verb (`slurm.client.SlurmClient` says what each promises); safe for several threads."""
@@ -35,7 +38,7 @@ class Verbs:
         self._calls = calls
         self._road = road
         self._ledger = ledger
-        self._submitting = threading.Lock()
+        self._named = tuple(threading.Lock() for _ in range(LOCKS))
         self._sweeping = threading.Lock()
         self._headless: frozenset[int] = frozenset()
 
@@ -44,8 +47,12 @@ class Verbs:
     def submit(self, submission: Submission) -> tuple[int, ...]:
         """Submit as the owner. One that had no answer is settled by `find`."""
         check_submission(self._config, submission)
-        with self._submitting:
+        with self._lock_of(submission.components[0].name):
             return self._submit(submission)
+
+    def _lock_of(self, name: str) -> threading.Lock:
+        """Calls about one name come one after another; names share a lock by chance only."""
+        return self._named[hash(name) % LOCKS]
 
     def _submit(self, submission: Submission) -> tuple[int, ...]:
         first = submission.components[0]
@@ -85,7 +92,7 @@ class Verbs:
 
         Raises SlurmUnreachable while Slurm may still be working on such a submit.
         """
-        with self._submitting:
+        with self._lock_of(name):
             return self._find(user, account, name)
 
     def _find(self, user: str, account: str, name: str) -> tuple[int, ...]:
