@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
@@ -45,6 +44,8 @@ def one(
 ) -> None:
     """Choose the language before anything is said."""
     if version:
+        from importlib.metadata import version as installed_version
+
         typer.echo(installed_version("avatar-one"))
         raise typer.Exit
     context.ensure_object(Cli).words = Words(chosen_language(lang))

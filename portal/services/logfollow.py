@@ -1,4 +1,4 @@
-"""Following a run's logs: one shared look at the files a second, however many people watch."""
+"""Following a run's logs: one shared look at the files every half second, however many people watch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from portal.services.logsource import LogFile, Stream, wanted
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 
-LOOK_INTERVAL_S = 1.0
+LOOK_INTERVAL_S = 0.5
+"""A follower waits this long between looks, and a look may be as old: together under a second."""
 RECHECK_INTERVAL_S = 30.0
 HELD_LINE_BYTES = 8 * 1024
 """A line without an end is shown when it is this long or the run has ended: progress bars never end theirs."""
