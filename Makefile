@@ -83,8 +83,8 @@ format: venv $(NODE_MODULES) ## let ruff and biome format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 	cd $(ASSETS) && npm run --silent format
 
-bench: venv ## the plan against one group a component, on recorded graphs
-	$(BIN)/python -m bench.report
+bench: venv ## what the road costs on the lab (make up first): table, docs/benchmarks.json and .md (BENCH="--parts ...")
+	$(BIN)/python -m bench $(BENCH)
 
 faults: venv ## docs/faults.md from what the last run of the fault tests saw
 	$(BIN)/python -m tests.lab.faults.report
