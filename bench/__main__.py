@@ -18,7 +18,7 @@ from bench import machine, report
 from bench.figures import Figure, Part
 from bench.page import page, table
 from bench.road import commandline, conversion, delay, flat, handover, memory
-from bench.road.lab import without_limits
+from bench.road.lab import cancel_all, without_limits
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 JSON, PAGE = DOCS / "benchmarks.json", DOCS / "benchmarks.md"
@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = arguments.parts.split(",") if arguments.parts else [*measures, "plan"]
     document: dict[str, Any] = json.loads(JSON.read_text()) if JSON.exists() else {"parts": {}, "plan": ""}
     chosen = [name for name in measures if name in wanted]
+    if set(chosen) - {"memory"}:
+        cancel_all()
     with without_limits() if set(chosen) - {"memory"} else contextlib.nullcontext():
         done = [_measured(name, measures[name], document) for name in chosen]
     if "plan" in wanted:

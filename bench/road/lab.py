@@ -70,6 +70,14 @@ def without_limits() -> Iterator[None]:
 def _restart_web() -> None:
     on("svc", "systemctl", "daemon-reload")
     on("svc", "systemctl", "restart", "one-web", timeout_s=PATIENCE_S)
+    until("the portal answers", _is_up)
+
+
+def _is_up() -> bool:
+    try:
+        return httpx2.get(f"{portal_url()}/healthz", timeout=10).is_success
+    except httpx2.TransportError:
+        return False
 
 
 @contextmanager
