@@ -17,7 +17,7 @@ from portal.cli.exits import CliError, Exit, exit_of_status
 from portal.cli.output import Format, print_json, print_line, print_note, print_table
 from portal.db.engine import engine_for, migrate, revision, sessions, transaction
 from portal.db.models import User
-from portal.services import accounts, tokens
+from portal.services import accounts, passwords, tokens
 from portal.services.accounts import Role
 from portal.services.audit import Actor
 from portal.services.errors import ServiceError
@@ -114,6 +114,17 @@ def deactivate_user(username: Username, output: Output = Format.TEXT) -> None:
 def reactivate_user(username: Username, output: Output = Format.TEXT) -> None:
     """Let a person in again; old tokens stay revoked."""
     _print_users([_run(lambda session: accounts.reactivate(session, _actor(), username))], output)
+
+
+@user_app.command("password")
+def hand_out_password(username: Username, output: Output = Format.TEXT) -> None:
+    """Print a one-time password for the portal's pages, alone, on stdout; its owner must set another at the first sign-in."""
+    value = _run(lambda session: passwords.hand_out(session, _actor(), username))
+    if output is Format.JSON:
+        print_json({"user": username, "password": value})
+    else:
+        print_line(value)
+        print_note(f"One-time password for {username}; the person's browsers were signed out. It is not shown again.")
 
 
 @user_app.command("list")

@@ -54,6 +54,9 @@ def test_a_house_from_nothing(tmp_path: Path) -> None:
     run("map", "kim", code=2)
     run("map", "kim", "--none")
     run("map", "kim", "--unix-user", "kim", "--slurm-account", "lab")
+    once = run("user", "password", "kim").stdout.strip()
+    assert len(once) == 17
+    run("user", "password", "nobody", code=5)
     value = run("token", "make", "kim", "--name", "demo").stdout.strip()
     assert value.startswith("one_")
     run("token", "make", "nobody", "--name", "x", code=5)
@@ -73,7 +76,9 @@ def test_a_house_from_nothing(tmp_path: Path) -> None:
         "user.reactivate",
         "user.change",
         "user.change",
+        "password.hand_out",
         "token.create",
         "token.revoke",
     ]
     assert value not in stored
+    assert once not in stored
