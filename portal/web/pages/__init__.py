@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, home, preferences, signin
+from portal.web.pages import account, builder, home, preferences, signin
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
     *home.ROUTES,
     *account.ROUTES,
+    *builder.ROUTES,
     *preferences.ROUTES,
 ]
