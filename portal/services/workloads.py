@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,13 +32,15 @@ from portal.services.planning import PlanPreview
 from portal.services.site import site_rules
 from portal.settings import Settings
 from portal.spec.load import LoadedSpec, load_spec
+from portal.spec.models import NAME_PATTERN
 from portal.spec.overrides import apply_overrides
-from portal.spec.problems import Problem, SpecError, errors_of
+from portal.spec.problems import Problem, SpecError, errors_of, problem
 from portal.spec.rules import site_problems
 from slurm.ids import parse_job_id
 from slurm.plan import Form
 
 RL, GENERAL = "rl", "general"
+MAX_NAME_CHARS = 128
 SORTS = {
     "submitted_at": Workload.submitted_at,
     "name": Workload.name,
@@ -98,8 +101,15 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
     if (earlier := await earlier_one(session, actor, request.idempotency_key)) is not None:
         return earlier
     owner = await mapped_owner(session, actor)
+    _check_name(request.name)
     loaded, kind = _checked(settings, request)
-    version = await apps.upload_spec(session, actor, _load(request.spec), request.as_new_app)
+    try:
+        version = await apps.upload_spec(session, actor, _load(request.spec), request.as_new_app)
+    except Conflict:
+        # The same request a moment earlier may have made the App in between: then its workload is the answer.
+        if (earlier := await earlier_one(session, actor, request.idempotency_key)) is not None:
+            return earlier
+        raise
     demand(actor, Permission.APP_SUBMIT, app_facts(version.app), role=RESEARCHER)
     limit = request.time_limit_min or settings.policy.time_limit_min
     await _check_fit(session, settings, loaded, owner, limit, request)
@@ -190,6 +200,13 @@ async def cancel(session: AsyncSession, actor: Actor, workload_id: str, reason: 
     else:
         workload.phase = Phase.CANCELLING.value
     return workload
+
+
+def _check_name(name: str) -> None:
+    """A workload's own name follows the rule of names in a spec. Raises Invalid."""
+    if name and not (len(name) <= MAX_NAME_CHARS and re.fullmatch(NAME_PATTERN, name)):
+        found = problem("$.name", "bad_format", found=name, example="RL-DesignOpt-v1")
+        raise Invalid("bad_name", found.message_en, found.message_ko, [found])
 
 
 def _checked(settings: Settings, request: SubmitRequest) -> tuple[LoadedSpec, str]:

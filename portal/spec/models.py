@@ -17,7 +17,9 @@ from portal.spec.values import duration_s as _duration_s
 from slurm.units import memory_mib as _memory_mib
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+_UNSEEN = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""Control characters, line ends, and those that turn the direction of text: with them a name shows as another."""
+NAME_PATTERN = rf"^[^\x00-\x1f{_UNSEEN}]*[^\x00-\x20{_UNSEEN}][^\x00-\x1f{_UNSEEN}]*$"
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=NAME_PATTERN)]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]

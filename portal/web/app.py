@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
@@ -25,6 +26,7 @@ from portal.services.logfollow import LogHub
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 from portal.web import problems
+from portal.web.address import refuse_unusable_address
 from portal.web.body import MAX_BODY_BYTES, refuse_loose_json
 from portal.web.context import DEPENDENCIES
 from portal.web.hardening import harden
@@ -51,7 +53,7 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
     """The application for these settings; `engine` and `store` are given by tests, made here otherwise."""
     engine = engine or engine_for(settings)
     prometheus = PrometheusConfig(app_name="one-web", prefix="one_web", group_path=True)
-    api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES], before_request=refuse_loose_json)
+    api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES], before_request=_check_input)
     handlers: Sequence[ControllerRouterHandler] = [healthz, Metrics, api, static_router(), *PAGES]
 
     @asynccontextmanager
@@ -74,6 +76,7 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
             }
         ),
         dependencies=DEPENDENCIES,
+        before_request=refuse_unusable_address,
         exception_handlers={
             ServiceError: by_door(problems.on_service_error, errors.on_service_error),
             HTTPException: by_door(problems.on_http_error, errors.on_http_error),
@@ -90,6 +93,12 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
     )
     app.state.page_paths = frozenset(route.path for route in app.routes)
     return app
+
+
+async def _check_input(request: Request[Any, Any, Any]) -> None:
+    """Before the API's handlers, whose bodies are JSON. Raises Invalid, NotFoundException."""
+    refuse_unusable_address(request)
+    await refuse_loose_json(request)
 
 
 def _openapi() -> OpenAPIConfig:

@@ -29,7 +29,10 @@ _WORDS: dict[int, Words] = {
     404: ("Not found, or not visible to you.", "찾을 수 없거나 볼 수 없는 항목입니다."),
     405: ("This address does not know this method.", "이 주소는 이 메서드를 지원하지 않습니다."),
     409: ("Something changed meanwhile.", "그 사이 다른 변경이 있었습니다."),
-    413: ("The request is too large.", "요청이 너무 큽니다."),
+    413: (
+        "The request is too large: a spec has at most 2 MiB.",
+        "요청이 너무 큽니다. 스펙은 최대 2 MiB입니다.",
+    ),
     415: ("This media type is not supported.", "지원하지 않는 형식입니다."),
     416: ("This range lies outside the file.", "파일 범위를 벗어났습니다."),
     422: ("Check your input.", "입력을 확인하세요."),

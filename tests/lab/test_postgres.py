@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from lab.hosts import on
-from tests.daemon import test_road
+from tests.daemon import test_forged, test_idempotency, test_road
 from tests.daemon.conftest import example, small, world  # noqa: F401 - fixtures of the tests taken over
 from tests.db import test_migrations
 from tests.lab.tunnel import tunnel
@@ -20,7 +20,7 @@ from tests.lab.tunnel import tunnel
 pytestmark = [pytest.mark.lab, pytest.mark.anyio]
 PORT = 5432
 CONNECT_TIMEOUT_S = 10
-SUITES: tuple[ModuleType, ...] = (test_migrations, test_road)
+SUITES: tuple[ModuleType, ...] = (test_migrations, test_road, test_idempotency, test_forged)
 
 
 def _take_over(modules: tuple[ModuleType, ...]) -> dict[str, object]:

@@ -72,11 +72,21 @@ def print_plan(preview: dict[str, Any]) -> None:
 
 
 def read_spec(file: Path, words: Words) -> bytes:
-    """The file's bytes. Raises CliError."""
+    """The file's bytes, of a file without end no more than a spec may have. Raises CliError."""
+    from portal.spec.limits import MAX_BYTES
+    from portal.spec.problems import problem
+
     try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
+            data = source.read(MAX_BYTES + 1)
     except OSError as error:
         raise CliError(Exit.USAGE, words("unreadable_file", path=file, why=error.strerror)) from error
+    if len(data) > MAX_BYTES:
+        found = problem("$", "too_large", size=f"> {MAX_BYTES}", limit=MAX_BYTES)
+        korean = words.language == "ko"
+        text = f"{found.message_ko} {found.cure_ko}" if korean else f"{found.message_en} {found.cure_en}"
+        raise CliError(Exit.INVALID, f"$: {text}".rstrip())
+    return data
 
 
 def loaded_document(data: bytes, words: Words) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from portal.services.reruns import RerunRequest
 from portal.services.workloads import SubmitRequest, WorkloadFilter
 from portal.settings import Settings
 from portal.spec.load import load_resolved
+from portal.web.address import MAX_ID
 from portal.web.body import SpecOperation, spec_of
 from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session, SiteSettings, page_document
 from portal.web.guards import READ, SUBMIT
@@ -182,7 +183,7 @@ async def events(
     session: Session,
     actor: Asker,
     workload_id: WorkloadId,
-    after: Annotated[int, QueryParameter(ge=0, description="Only events after this id.")] = 0,
+    after: Annotated[int, QueryParameter(ge=0, le=MAX_ID, description="Only events after this id.")] = 0,
 ) -> dict[str, Any]:
     """What happened to it, oldest first."""
     found = await workloads.events(session, actor, workload_id, after)
