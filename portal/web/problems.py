@@ -107,7 +107,8 @@ def problem_document(problem: Problem, language: Language) -> dict[str, str]:
 
 
 def _input_problem(entry: dict[str, Any]) -> dict[str, str]:
-    key, source = str(entry.get("key", "")), str(entry.get("source", "body"))
+    source = entry.get("source", "body")
+    key, source = str(entry.get("key", "")), str(getattr(source, "value", source))  # an enum whose text is its name
     path = f"{source}:{key}" if source != "body" else f"$.{key}" if key else "$"
     return {
         "path": path,
