@@ -50,7 +50,7 @@ async def _language(request: Request[Any, Any, State]) -> Language:
     return language_of(request.headers.get("accept-language", ""))
 
 
-async def _form(request: Request[Any, Any, State]) -> dict[str, str]:
+async def _fields(request: Request[Any, Any, State]) -> dict[str, str]:
     return {name: value for name, value in (await request.form()).multi_items() if isinstance(value, str)}
 
 
@@ -60,7 +60,7 @@ DEPENDENCIES = {
     "settings": Provide(_settings),
     "language": Provide(_language),
     "frame": Provide(provide_frame),
-    "form": Provide(_form),
+    "fields": Provide(_fields),  # not "form": that is a query parameter of the plan
 }
 
 

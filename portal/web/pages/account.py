@@ -36,10 +36,10 @@ def password_form(frame: PageFrame) -> Response[str]:
 
 @post("/account/password", guards=[VISIT], opt={WITHOUT_PASSWORD: True}, include_in_schema=False)
 async def set_password(
-    request: Asked, session: Session, actor: Asker, frame: PageFrame, settings: SiteSettings, form: FormData
+    request: Asked, session: Session, actor: Asker, frame: PageFrame, settings: SiteSettings, fields: FormData
 ) -> Response[str] | Response[None]:
     """Set one's own password: all browsers are signed out, and this one in again."""
-    given = {name: form.get(name, "") for name in ("old", "new", "again")}
+    given = {name: fields.get(name, "") for name in ("old", "new", "again")}
     try:
         user = await passwords.change_own(session, actor, **given)
     except ServiceError as error:
@@ -49,7 +49,7 @@ async def set_password(
     )
     words = translations(frame.language).gettext("Password changed. Other browsers were signed out.")
     kept = [cookies.write(settings, cookies.SESSION, cookie)]
-    return to(request, own_path(form.get("next", "/account")), toast=words, set_cookies=kept)
+    return to(request, own_path(fields.get("next", "/account")), toast=words, set_cookies=kept)
 
 
 ROUTES = [password_form, set_password]

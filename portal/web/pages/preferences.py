@@ -16,25 +16,25 @@ Asked = Request[Any, Any, Any]
 
 
 @post("/preferences/language", guards=[either], include_in_schema=False)
-async def set_language(request: Asked, session: Session, settings: SiteSettings, form: FormData) -> Response[None]:
+async def set_language(request: Asked, session: Session, settings: SiteSettings, fields: FormData) -> Response[None]:
     """Speak this language from now on, and go back to where one was."""
-    language = preferences.known_language(form.get("language", ""))
+    language = preferences.known_language(fields.get("language", ""))
     visitor = visitor_here(request)
     if visitor is not None:
         await preferences.change(session, visitor.actor, language=language)
     kept = [cookies.remembered(settings, cookies.LANGUAGE, language)]
-    return to(request, own_path(form.get("back", "/")), set_cookies=kept)
+    return to(request, own_path(fields.get("back", "/")), set_cookies=kept)
 
 
 @post("/preferences/theme", guards=[either], include_in_schema=False)
-async def set_theme(request: Asked, session: Session, settings: SiteSettings, form: FormData) -> Response[None]:
+async def set_theme(request: Asked, session: Session, settings: SiteSettings, fields: FormData) -> Response[None]:
     """Light, dark, or as the browser says."""
-    theme = preferences.known_theme(form.get("theme", ""))
+    theme = preferences.known_theme(fields.get("theme", ""))
     visitor = visitor_here(request)
     if visitor is not None:
         await preferences.change(session, visitor.actor, theme=theme)
     kept = [cookies.remembered(settings, cookies.THEME, theme)]
-    return to(request, own_path(form.get("back", "/")), set_cookies=kept)
+    return to(request, own_path(fields.get("back", "/")), set_cookies=kept)
 
 
 ROUTES = [set_language, set_theme]

@@ -55,23 +55,23 @@ def sign_in_form(request: Asked, frame: PageFrame, settings: SiteSettings) -> Re
 
 @post("/login", guards=[visiting], include_in_schema=False)
 async def sign_in(
-    request: Asked, state: State, frame: PageFrame, settings: SiteSettings, form: FormData
+    request: Asked, state: State, frame: PageFrame, settings: SiteSettings, fields: FormData
 ) -> Response[str] | Response[None]:
     """Begin a session; a wrong pair comes back with what was typed, but for the password."""
-    goal = own_path(form.get("next", "/"))
+    goal = own_path(fields.get("next", "/"))
     client = request.client
     try:
         found = await signin.sign_in(
             state.sessions,
             settings,
-            username=form.get("username", ""),
-            password=form.get("password", ""),
+            username=fields.get("username", ""),
+            password=fields.get("password", ""),
             address=client.host if client else "",
             browser=request.headers.get("user-agent", ""),
             request_id=request_id_of(request.scope),
         )
     except ServiceError as error:
-        return shown(frame, SignInPage(goal, "", refused(error, frame.language, form)), status=error.status)
+        return shown(frame, SignInPage(goal, "", refused(error, frame.language, fields)), status=error.status)
     kept = [cookies.write(settings, cookies.SESSION, found.cookie), cookies.forget(settings, cookies.VISIT)]
     return to(request, "/account/password" if found.user.password_temporary else goal, set_cookies=kept)
 
