@@ -14,7 +14,7 @@ from tests.lab.road_harness import agree, example
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 POINTS = {
-    "before": ("find", "request", "before the job is handed over: nothing has reached Slurm"),
+    "before": ("submit", "request", "before the job is handed over: nothing has reached Slurm"),
     "during": ("submit", "sent", "while the agent submits: nobody hears the answer"),
     "after": ("submit", "answer", "after Slurm has the job, before the row says so"),
 }
