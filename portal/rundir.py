@@ -309,15 +309,13 @@ def _shown(path: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"
 
 
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
-
-
 def _json_object(line: bytes, limit: int) -> dict[str, Any] | None:
     if len(line) > limit:
         return None
     try:
-        value = json.loads(line, parse_constant=_no_number)
+        value = json.loads(
+            line, parse_constant=str
+        )  # NaN, which Python writes though JSON has none, is a word, no number
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -103,7 +103,7 @@ FORGED: dict[str, tuple[Forge, str]] = {
         "unknown step 'TASK-9/X'",
     ),
     "the future": (rewritten(lambda lines: [{**line, "t": 5e9} for line in lines]), "s too far in the future"),
-    "no number": (rewritten(lambda lines: [{**line, "t": float("nan")} for line in lines]), "not an event line"),
+    "no number": (rewritten(lambda lines: [{**line, "t": float("nan")} for line in lines]), "t is not a number"),
     "no end": (rewritten(lambda lines: [{**line, "t": 10**400} for line in lines]), "t is not a time"),
 }
 

@@ -92,9 +92,15 @@ def played(job: RunnerJob, seconds: float = 600.0, speed: float = 10.0) -> tuple
 
 def report_of(job: RunnerJob) -> RunReport:
     """What the portal reads out of the run directory."""
-    lines, bad, _ = reader(job).read_json_lines("events.0.jsonl")
-    assert bad == 0
+    lines = whole(job, "events.0.jsonl")
     return read_run([[one.id for one in job.steps]], {0: lines})
+
+
+def whole(job: RunnerJob, path: str) -> list[dict[str, Any]]:
+    """The lines of a file, none of which is broken."""
+    lines = list(reader(job).json_lines(path))
+    assert None not in lines
+    return [line for line in lines if line is not None]
 
 
 def reader(job: RunnerJob) -> RunDir:
@@ -133,10 +139,10 @@ def test_a_good_run_reads_as_one(job_of: MakeJob) -> None:
     assert report.runners[0].released == (1,)
     assert report.steps["T/second"].hosts == cluster.jobs[leader].nodes
     assert (report.steps["T/first"].ended or 0) <= (report.steps["T/second"].started or 0)
-    points, _, _ = reader(job).read_json_lines("steps/T/second/metrics.jsonl")
+    points = whole(job, "steps/T/second/metrics.jsonl")
     assert [episode for episode, _ in rewards_of(points)] == list(range(1, 31))
     assert b"simulated: episode 30/30" in reader(job).read("steps/T/second/t1/stdout.log")
-    usage, _, _ = reader(job).read_json_lines("steps/T/second/t1/usage.0.jsonl")
+    usage = whole(job, "steps/T/second/t1/usage.0.jsonl")
     assert {len(line["gpus"]) for line in usage} == {2}
     assert all(line["rss_mib"] < 100 for line in usage)
     assert load_file(Path(job.run_dir, "model", "policy.safetensors"))["weights"].shape == (1024,)
@@ -174,7 +180,7 @@ def test_a_step_asked_to_fail_fails_the_run_after_its_retries(job_of: MakeJob) -
 def test_rewards_fall_where_asked(job_of: MakeJob) -> None:
     job = job_of(step("a", params={"simulate": "fall"}), env={"ONE_EPISODES": "10"})
     played(job)
-    points, _, _ = reader(job).read_json_lines("steps/T/a/metrics.jsonl")
+    points = whole(job, "steps/T/a/metrics.jsonl")
     rewards = [reward for _, reward in rewards_of(points)]
     assert rewards[0] > rewards[-1] + 20
 
