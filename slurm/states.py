@@ -2,8 +2,8 @@
 
 A word that is in none of them makes the whole state UNKNOWN: a newer Slurm may mean anything by it.
 
-Source: https://slurm.schedmd.com/squeue.html#SECTION_JOB-STATE-CODES and sinfo.html#SECTION_NODE-STATE-CODES (26.05);
-the flags are slurmrestd's own lists of them (tests/slurm/client/recordings, openapi.json of each Slurm version).
+Source: https://slurm.schedmd.com/squeue.html#SECTION_JOB-STATE-CODES and sinfo.html#SECTION_NODE-STATE-CODES (26.05).
+The situations in tests/slurm/client/recordings show only some of them; no list of slurmrestd's own is kept here.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     lab/lab exec svc -- env PYTHONPATH=/shared/lab-agent /opt/one/venv/bin/python -m tests.slurm.client.record OUT_DIR
 
-`tests/lab/test_agent.py::test_recordings_can_be_made_again` does this. Each file is one answer with its status and headers
-(the request's headers, which hold a token, are not kept). A listing is cut down to the objects of the situation; nothing
-else is changed.
+`tests/lab/test_agent.py::test_quick_recordings_can_be_made_again` lays it out there and makes the quick ones; all of them
+need a lab that nobody uses (docs/slurm-versions.md). Each file is one answer with its status and headers (the request's
+headers, which hold a token, are not kept). A listing is cut down to the objects of the situation; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -291,12 +291,12 @@ def discover(folder: Path) -> list[str]:
 
 
 def main(out: Path, wanted: Sequence[str]) -> None:
-    """Record every version that the lab's slurmrestd speaks; `wanted` names scenes, none for everything."""
+    """Record every version that the lab's slurmrestd speaks; `wanted` names scenes or "record", none for everything."""
     signer = Signer.from_file(KEY)
     slurm = SlurmRest(Rest(signer, socket=SOCKET, timeout_s=30), OPERATOR).ping()
     folder = out / ".".join(slurm.split(".")[:2])
     versions = [Version(name, folder / name) for name in discover(folder / "discovery")]
-    if not wanted:
+    if not wanted or record.__name__ in wanted:
         for version in versions:
             record(version)
             print(slurm, version.name, "recorded", flush=True)
