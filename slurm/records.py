@@ -148,7 +148,8 @@ class PrioritySetup:
 class ClusterVersion:
     """What answers: Slurm's version ("26.05.5"), the road in use ("native" or "rest") and why, the REST version.
 
-    `problems` are checks that failed, in plain English with the cure.
+    `problems` are checks that failed, in plain English with the cure. `unknown_keys` counts, since the agent started, the
+    objects that had a key which no Slurm that we know says: {"job/name_of_the_key": 12}; they were read as if without it.
     """
 
     slurm: str
@@ -156,3 +157,4 @@ class ClusterVersion:
     road_reason: str
     rest: str
     problems: tuple[str, ...] = ()
+    unknown_keys: dict[str, int] = field(default_factory=dict)

@@ -177,6 +177,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "--param wants TASK/NODE.params.NAME=VALUE: {text}",
     ),
     "version_line": ("Slurm {slurm} ({road}: {why}), REST {rest}", "Slurm {slurm} ({road}: {why}), REST {rest}"),
+    "unknown_keys": (
+        "Slurm 응답에서 OnE가 모르는 키를 읽지 않고 지나쳤습니다 (개수): {keys}",
+        "Slurm's answers had keys that OnE does not know and passed over (how often): {keys}",
+    ),
     "simulated": ("모의 클러스터", "Simulated cluster"),
     # one serve
     "serve_starting": ("시작하는 중입니다 …", "Starting ..."),

@@ -103,6 +103,7 @@ def status_document(found: dict[str, Any]) -> dict[str, Any]:
             "roadReason": slurm["road_reason"],
             "rest": slurm["rest"],
             "problems": slurm["problems"],
+            "unknownKeys": slurm["unknown_keys"],
         },
         "at": time_text(found["snapshot_at"]),
         "unreachableSince": time_text(found["unreachable_since"]),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from slurm.agent import restparse
+from slurm.agent.knownkeys import UnknownKeys
 from slurm.agent.rest import Rest
 from slurm.agent.restbody import submit_body
 from slurm.agent.shapes import records, text, words
@@ -30,6 +31,11 @@ class SlurmRest:
     def __init__(self, rest: Rest, operator: str) -> None:
         self._rest = rest
         self._operator = operator
+        self._unknown = UnknownKeys()
+
+    def unknown_keys(self) -> dict[str, int]:
+        """How many objects had each key that no recording shows: {"job/name_of_the_key": 12}."""
+        return self._unknown.counts()
 
     def rest_version(self) -> str:
         """The REST version in use."""
@@ -41,20 +47,20 @@ class SlurmRest:
 
     def nodes(self) -> tuple[NodeRecord, ...]:
         """All nodes."""
-        return restparse.nodes(self._read("nodes/"))
+        return restparse.nodes(self._looked("node", self._read("nodes/"), "nodes"))
 
     def partitions(self) -> tuple[PartitionRecord, ...]:
         """All partitions."""
-        return restparse.partitions(self._read("partitions/"))
+        return restparse.partitions(self._looked("partition", self._read("partitions/"), "partitions"))
 
     def jobs(self) -> tuple[JobRecord, ...]:
         """All components that slurmctld lists."""
-        return restparse.jobs(self._read("jobs/"))
+        return restparse.jobs(self._looked("job", self._read("jobs/"), "jobs"))
 
     def components(self, leader_id: int) -> tuple[JobRecord, ...]:
         """The components of one job that slurmctld lists, by id; () for a job that it does not know."""
         try:
-            found = restparse.jobs(self._read(f"job/{leader_id}"))
+            found = restparse.jobs(self._looked("job", self._read(f"job/{leader_id}"), "jobs"))
         except SlurmRefused as refusal:
             if refusal.code in ALREADY_DONE:
                 return ()
@@ -98,23 +104,20 @@ class SlurmRest:
         wanted = sorted(set(job_ids))
         rows: dict[int, AccountingRow] = {}
         for start in range(0, len(wanted), IDS_A_CALL):
-            answer = self._account("jobs/", *(("step", str(job_id)) for job_id in wanted[start : start + IDS_A_CALL]))
-            rows.update({row.job_id: row for row in restparse.accounting(answer)})
+            query = (("step", str(job_id)) for job_id in wanted[start : start + IDS_A_CALL])
+            rows.update({row.job_id: row for row in self._rows(*query)})
         return tuple(rows[job_id] for job_id in wanted if job_id in rows)
 
     def accounting_named(self, *, user: str, account: str, name: str) -> tuple[AccountingRow, ...]:
         """Rows of jobs of this user, account and exact name."""
         query = {"users": user, "account": account, "job_name": name, "start_time": FOR_EVER, BY_SUBMIT_TIME: "true"}
-        answer = self._account("jobs/", *query.items())
-        return tuple(
-            row for row in restparse.accounting(answer) if (row.user, row.account, row.name) == (user, account, name)
-        )
+        found = self._rows(*query.items())
+        return tuple(row for row in found if (row.user, row.account, row.name) == (user, account, name))
 
     def has_association(self, user: str, account: str) -> bool:
         """Whether the user may submit to the account."""
-        return restparse.has_association(
-            self._account("associations/", ("user", user), ("account", account)), user, account
-        )
+        answer = self._account("associations/", ("user", user), ("account", account))
+        return restparse.has_association(self._looked("association", answer, "associations"), user, account)
 
     def qos_priorities(self) -> dict[str, int]:
         """Every QOS's priority by its name."""
@@ -122,7 +125,7 @@ class SlurmRest:
 
     def admin_level(self, user: str) -> str:
         """ "None", "Operator" or "Administrator"; "" for a user that accounting does not know."""
-        users = records(self._account("users/", ("name", user)), "users")
+        users = records(self._looked("user", self._account("users/", ("name", user)), "users"), "users")
         levels = {text(one, "name"): words(one, "administrator_level") for one in users}
         if len(levels.get(user, ())) > 1:
             raise ProtocolError(f"administrator_level: expected one word, got {levels[user]!r}")
@@ -130,6 +133,17 @@ class SlurmRest:
 
     def _read(self, path: str) -> Any:
         return self._rest.slurm("GET", path, user=self._operator)
+
+    def _rows(self, *query: tuple[str, str]) -> tuple[AccountingRow, ...]:
+        answer = self._looked("row", self._account("jobs/", *query), "jobs")
+        for row in answer["jobs"]:
+            self._unknown.note("step", records(row, "steps"))
+        return restparse.accounting(answer)
+
+    def _looked(self, kind: str, answer: Any, path: str) -> Any:
+        """The answer, its unknown keys counted; before it is parsed, for a field that got another name fails there."""
+        self._unknown.note(kind, records(answer, path))
+        return answer
 
     def _account(self, path: str, *params: tuple[str, str]) -> Any:
         return self._rest.slurmdb(path, user=self._operator, params=params)

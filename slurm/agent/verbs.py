@@ -236,6 +236,7 @@ class Verbs:
             road_reason=f"{self._road.reason} ({note})" if note else self._road.reason,
             rest=self._calls.rest_version(),
             problems=(*self._accounting_problems(), *self._operator_problems()),
+            unknown_keys=self._calls.unknown_keys(),
         )
 
     def _operator_problems(self) -> Iterable[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from portal.daemon import resolving
+from slurm.records import ClusterVersion
 from tests.cli.conftest import Road
 from tests.daemon.test_road import RISING, finished
 
@@ -103,6 +104,19 @@ def test_cluster_verbs(road: Road, small_file: str) -> None:
     assert image["reference"] in road.one("viewer", "images")
     road.one("kim", "images", "remove", image["digest"], code=4)
     road.one("admin", "images", "remove", image["digest"])
+
+
+def test_keys_of_slurm_that_nobody_knows_are_named(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "passed over" not in road.one("viewer", "status")
+    version = ClusterVersion("27.05.0", "rest", "", "v0.0.45", unknown_keys={"job/shiny": 12, "node/bright": 3})
+
+    async def newer() -> ClusterVersion:
+        return version
+
+    monkeypatch.setattr(road.world.slurm, "version", newer)
+    road.do(road.world.round)
+    assert "passed over (how often): job/shiny (12), node/bright (3)" in road.one("viewer", "status")
+    assert road.json("viewer", "status")["slurm"]["unknownKeys"] == version.unknown_keys
 
 
 def test_token_verbs(road: Road) -> None:

@@ -154,6 +154,9 @@ def status(context: typer.Context, output: Output = Format.TEXT) -> None:
         print_line(line)
         for problem in slurm["problems"]:
             print_line(f"! {problem}")
+        if slurm["unknownKeys"]:
+            keys = ", ".join(f"{key} ({count})" for key, count in slurm["unknownKeys"].items())
+            print_line(cli.words("unknown_keys", keys=keys))
     counts = ", ".join(f"{cli.words.value('state', state)} {count}" for state, count in found["workloads"].items())
     print_line(cli.words("workload_counts", counts=counts or 0))
 

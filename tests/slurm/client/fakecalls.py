@@ -24,6 +24,9 @@ class FakeCalls(SlurmRest):
         self.deaf_to_qos_of: set[int] = set()
         self._gate = FakeSlurm(cluster)
 
+    def unknown_keys(self) -> dict[str, int]:
+        return {}
+
     def rest_version(self) -> str:
         return "v0.0.45"
 

@@ -295,6 +295,14 @@ async def test_what_the_site_lacks_is_named(stage: AgentStage) -> None:
     assert "cannot be read" in problem
 
 
+async def test_keys_that_nobody_knows_are_no_problem_but_named(
+    stage: AgentStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage.calls, "unknown_keys", lambda: {"job/shiny": 12})
+    version = await stage.client.version()
+    assert (version.unknown_keys, version.problems) == ({"job/shiny": 12}, ())
+
+
 async def test_no_operator_is_named(stage: AgentStage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage.calls, "admin_level", lambda user: "None")
     (problem,) = (await stage.client.version()).problems
