@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from portal.spec.graph import components_of
 from portal.spec.models import AppSpec, Component
 from slurm.units import memory_text
@@ -10,9 +12,15 @@ from slurm.units import memory_text
 def resources_text(spec: AppSpec) -> str:
     """`A100 x 4, 128GB +4`; without any GPU `CPU x 8, 32GB` (CPUs only where the spec names them)."""
     components = [component for _path, _task, component in components_of(spec)]
-    largest = max(components, key=lambda one: (one.resources.gpu_count, one.resources.gpu_shards or 0))
     others = len(components) - 1
-    return _one(largest) + (f" +{others}" if others else "")
+    return largest_text(components) + (f" +{others}" if others else "")
+
+
+def largest_text(components: Sequence[Component]) -> str:
+    """`A100 x 4, 128GB`: the component with most GPUs; "" without any component."""
+    if not components:
+        return ""
+    return _one(max(components, key=lambda one: (one.resources.gpu_count, one.resources.gpu_shards or 0)))
 
 
 def _one(component: Component) -> str:

@@ -7,23 +7,33 @@ from typing import ClassVar
 
 from litestar import Response, get
 
-from portal.web.context import PageFrame
+from portal.domain.permissions import Permission
+from portal.services import appview
+from portal.services.access import allowed
+from portal.services.appview import AppLine, Wanted
+from portal.web.context import Asker, PageFrame, Session, SiteSettings
 from portal.web.pageguards import VISIT
 from portal.web.rendering import PageContext, shown
+
+LAST_APPS = 3
 
 
 @dataclass(frozen=True)
 class HomePage(PageContext):
-    """P2."""
+    """P2; `apps` are those that changed last, one's own for those who may make some."""
 
     template: ClassVar[str] = "home/home.html"
     nav: ClassVar[str] = "home"
+    apps: tuple[AppLine, ...]
+    may_create: bool
 
 
-@get("/", guards=[VISIT], include_in_schema=False, sync_to_thread=False)
-def home(frame: PageFrame) -> Response[str]:
+@get("/", guards=[VISIT], include_in_schema=False)
+async def home(session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame) -> Response[str]:
     """P2."""
-    return shown(frame, HomePage())
+    may_create = allowed(actor, Permission.APP_CREATE)
+    found = await appview.page(session, actor, settings, Wanted(mine=may_create), 1, LAST_APPS)
+    return shown(frame, HomePage(tuple(found.items), may_create))
 
 
 ROUTES = [home]
