@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 import structlog
@@ -28,13 +29,17 @@ log = structlog.get_logger()
 
 
 async def resolve_submitted(context: Context) -> None:
-    """Look at every submitted workload once."""
+    """Look at every submitted workload once.
+
+    The registry is asked once a reference and round: an answer of this round is younger than every workload in it.
+    """
     async with context.sessions() as session:
         waiting = list(await session.scalars(select(Workload.id).where(Workload.state == State.SUBMITTED)))
-    await each(context, waiting, _resolve_one)
+    known: dict[str, ResolvedImage] = {}
+    await each(context, waiting, functools.partial(_resolve_one, known=known))
 
 
-async def _resolve_one(context: Context, workload_id: str) -> None:
+async def _resolve_one(context: Context, workload_id: str, *, known: dict[str, ResolvedImage]) -> None:
     async with context.sessions() as session:
         workload = await session.get_one(Workload, workload_id)
         spec = load_resolved(workload.spec)
@@ -43,9 +48,10 @@ async def _resolve_one(context: Context, workload_id: str) -> None:
         image = component.image
         reference = f"{image.reference}@{image.digest}" if image.digest else image.reference
         try:
-            if reference not in found:
+            if reference not in known:
                 wanted = from_spec(image.registry, image.tag)
-                found[reference] = await context.resolve_image(wanted.pinned(image.digest) if image.digest else wanted)
+                known[reference] = await context.resolve_image(wanted.pinned(image.digest) if image.digest else wanted)
+            found[reference] = known[reference]
         except RegistryUnreachable as error:
             await _note(context, workload_id, f"{reference}: {error}")
             return

@@ -30,7 +30,9 @@ async def each(context: Context, keys: Iterable[Key], step: Callable[[Context, K
         except StaleDataError:
             log.info("another writer was first; looking again", key=key)
         except Exception:
-            log.exception("held up; the next round tries again", key=key, step=step.__name__)
+            # A partial has no name of its own.
+            name = getattr(step, "func", step).__name__
+            log.exception("held up; the next round tries again", key=key, step=name)
 
 
 async def in_batches(

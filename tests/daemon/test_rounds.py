@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 
 from portal.daemon.context import Context
 from portal.daemon.pace import Pace
-from portal.daemon.rounds import abreast, in_batches
+from portal.daemon.rounds import abreast, each, in_batches
 from slurm.errors import SlurmUnreachable
 from tests.daemon.world import World
 
@@ -26,6 +27,18 @@ async def test_a_batch_that_fails_is_done_again_one_by_one(world: World) -> None
 
     await in_batches(world.context, [1, 2, 3, 4, 5], 3, step)
     assert seen == [[1, 2, 3], [1], [2], [3], [4, 5]]
+
+
+async def test_the_trouble_of_one_holds_up_no_other_however_the_step_was_made(world: World) -> None:
+    seen = []
+
+    async def step(_context: Context, key: int, *, bad: int) -> None:
+        seen.append(key)
+        if key == bad:
+            raise ValueError(key)
+
+    await each(world.context, [1, 2, 3], functools.partial(step, bad=2))
+    assert seen == [1, 2, 3]
 
 
 async def test_several_at_a_time_and_no_more(world: World) -> None:
