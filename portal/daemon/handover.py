@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.compile import JobMark, for_hand_over
 from portal.daemon.context import Context
+from portal.daemon.images import digests_of
 from portal.daemon.intents import Begun, begin
 from portal.daemon.rounds import abreast, in_batches
 from portal.db.engine import transaction
-from portal.db.models import Attempt, SlurmJob, Workload, now
+from portal.db.models import Attempt, Image, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
 from portal.services import cluster, maintenance, state
 from portal.services.audit import DAEMON, Action, record
@@ -78,10 +79,15 @@ async def _begin(context: Context, batch: Sequence[str], inventory: tuple[NodeCl
             Workload.id.in_(batch), Workload.state == State.QUEUED, Workload.cancel_requested_at.is_(None)
         )
         found = {workload.id: workload for workload in (await session.scalars(query)).unique()}
-        for workload_id in batch:
-            one = await begin(session, context, found[workload_id], inventory) if workload_id in found else None
-            if one is not None:
-                begun[workload_id] = one
+        digests = {digest for workload in found.values() for digest in digests_of(workload)}
+        # The session holds its rows weakly: without these names every workload would read its images anew, and write first.
+        images = list(await session.scalars(select(Image).where(Image.digest.in_(digests))))
+        with session.no_autoflush:
+            for workload_id in [one for one in batch if one in found]:
+                one = await begin(session, context, found[workload_id], inventory)
+                if one is not None:
+                    begun[workload_id] = one
+        images.clear()
     return begun
 
 
