@@ -34,16 +34,21 @@ LONG_S = 3 * PATIENCE_S
 _token = functools.cache(token)
 
 
+def asked(one: One, path: str) -> dict[str, Any]:
+    """What the API answers to this person."""
+    headers = {"Authorization": f"Bearer {_token(one.username)}"}
+    answer = httpx2.get(f"{portal_url()}/api/v1/{path}", headers=headers, timeout=ANSWER_S)
+    document: dict[str, Any] = answer.raise_for_status().json()
+    return document
+
+
 @dataclass(frozen=True)
 class Watched(Run):
     """A workload that is looked at over HTTP: a `one` a look would be most of what a busy machine does."""
 
     def now(self) -> dict[str, Any]:
         """As the API has it now."""
-        headers = {"Authorization": f"Bearer {_token(self.one.username)}"}
-        answer = httpx2.get(f"{portal_url()}/api/v1/workloads/{self.id}", headers=headers, timeout=ANSWER_S)
-        document: dict[str, Any] = answer.raise_for_status().json()
-        return document
+        return asked(self.one, f"workloads/{self.id}")
 
 
 def handed_in(one: One, spec: dict[str, Any], folder: Path, *words: str) -> Watched:
@@ -83,3 +88,10 @@ def going_on(run: Run, times: int = 1) -> None:
 def let_go(run: Run) -> None:
     """The payload may end."""
     (_folder(run) / "go").touch()
+
+
+def completes(run: Run) -> dict[str, Any]:
+    """Let it end and wait until it has done so well."""
+    going_on(run)
+    let_go(run)
+    return run.reaches("completed", timeout_s=LONG_S)
