@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.hosts import LabTrouble, on, until
+from lab.hosts import ROOT, LabTrouble, on, until
 
 MENDED_S = 180.0
 UNITS = {
@@ -28,6 +29,24 @@ def stopped(host: str, *units: str) -> Iterator[None]:
         yield
     finally:
         on(host, "systemctl", "start", *units, timeout_s=MENDED_S)
+
+
+@contextmanager
+def without_power(host: str) -> Iterator[None]:
+    """The host is off, as after a power cut, until the block ends."""
+    _lab("kill", host)
+    try:
+        yield
+    finally:
+        _lab("boot", host)
+
+
+def _lab(*words: str) -> None:
+    """The lab's own command line. Raises LabTrouble."""
+    argv = [str(ROOT / "lab" / "lab"), *words]
+    ran = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MENDED_S)
+    if ran.returncode != 0:
+        raise LabTrouble(f"lab {' '.join(words)}: {ran.stdout}{ran.stderr}")
 
 
 def kill_9(host: str, unit: str) -> None:
