@@ -9,7 +9,7 @@ import pytest
 
 from lab.commandline import One
 from lab.hosts import until
-from tests.lab.faults.breaking import stopped
+from tests.lab.faults.breaking import back, kill_9, stopped
 from tests.lab.faults.held import LONG_S, asked, completes, going_on, handed_in, held_app, held_pair, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
 from tests.lab.road_harness import Run, agree
@@ -48,6 +48,35 @@ def test_slurmctld_away_for_two_minutes(kim: One, admin: One, specs: Path, story
             time.sleep(LOOK_EVERY_S)
     story.note("slurmctld is started")
     until("Slurm is seen again", lambda: not asked(kim, "status")["unreachableSince"], timeout_s=LONG_S)
+    ends.reaches("completed", timeout_s=LONG_S)
+    for run in (comes, stays):
+        completes(run)
+    for run in (ends, stays, comes):
+        assert len(run.now()["attempts"]) == 1
+        agree(run, state="completed")
+    agree_in_the_end(admin, story)
+
+
+def test_slurmdbd_slurmrestd_and_agent(kim: One, admin: One, specs: Path, story: Story) -> None:
+    """slurmdbd is stopped as a workload ends, slurmrestd and agent are killed: unknown, not failed, until slurmdbd is back."""
+    ends = story.watch("ends", handed_in(kim, held_app(), specs))
+    stays = story.watch("stays", handed_in(kim, held_pair(), specs))
+    for run in (ends, stays):
+        going_on(run)
+        run.reaches("running")
+    with stopped("ctl", "slurmdbd"):
+        story.note("slurmdbd is stopped, and 'ends' may end")
+        let_go(ends)
+        for unit in ("slurmrestd", "one-agent"):
+            kill_9("svc", unit)
+        story.note("slurmrestd and one-agent are killed")
+        comes = story.watch("comes", handed_in(kim, held_app(), specs))
+        for unit in ("slurmrestd", "one-agent"):
+            back("svc", unit)
+        until("'ends' is unknown", lambda: ends.now()["unknownSince"], timeout_s=LONG_S)
+        goes_on(ends)
+        goes_on(stays)
+    story.note("slurmdbd is started")
     ends.reaches("completed", timeout_s=LONG_S)
     for run in (comes, stays):
         completes(run)
