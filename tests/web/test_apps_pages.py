@@ -67,8 +67,8 @@ async def test_a_new_app_goes_to_its_builder_and_a_bad_name_comes_back(kim: Site
         assert (bad.status_code, 'aria-invalid="true"' in bad.text) == (422, True)
         assert (await browser.post("/new-app", data={**form, "name": " "})).status_code == 422
         made = await browser.post("/new-app", data={**form, "name": "새 실험"})
-        path = made.headers["location"]
-        assert (made.status_code, path.endswith("/builder")) == (303, True)
+        path, _, query = made.headers["location"].partition("?")
+        assert (made.status_code, path.endswith("/builder"), query) == (303, True, "tab=app")
         assert (await browser.get(path)).status_code == 200
         page = await browser.get(path.removesuffix("/builder"))
         for text in ("새 실험", "초안", "비공개", "아직 버전이 없습니다."):

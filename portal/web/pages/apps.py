@@ -179,7 +179,7 @@ def new_app_form(frame: PageFrame) -> Response[str]:
 async def new_app(
     request: Asked, session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame, fields: FormData
 ) -> Response[str] | Response[None]:
-    """An App without versions, and on to its Builder."""
+    """An App without versions, and on to where its first Task is added."""
     lab_visible = fields.get("visibility", "lab") != "private"
     name = fields.get("name", "").strip()
     try:
@@ -187,7 +187,7 @@ async def new_app(
     except Invalid as error:
         asked = Invalid(error.code, error.message_en, error.message_ko, _at_field(error.problems, "name"))
         return shown(frame, NewAppPage(refused(asked, frame.language, fields)), status=error.status)
-    return to(request, f"/apps/{made.id}/builder")
+    return to(request, f"/apps/{made.id}/builder?tab=app")
 
 
 def _at_field(problems: tuple[Problem, ...], name: str) -> list[Problem]:
