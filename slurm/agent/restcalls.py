@@ -10,7 +10,7 @@ from slurm.agent.knownkeys import UnknownKeys
 from slurm.agent.rest import Rest
 from slurm.agent.restbody import submit_body
 from slurm.agent.shapes import records, text, words
-from slurm.errors import ProtocolError, SlurmRefused
+from slurm.errors import ProtocolError, SlurmRefused, SlurmUnreachable
 from slurm.records import AccountingRow, JobRecord, NodeRecord, PartitionRecord
 from slurm.submission import Submission
 
@@ -42,8 +42,11 @@ class SlurmRest:
         return self._rest.version(self._operator)
 
     def ping(self) -> str:
-        """The controller's Slurm version. Raises SlurmUnreachable when no controller answers."""
-        return restparse.slurm_version(self._read("ping/"))
+        """The controller's Slurm version. Raises SlurmUnreachable when no controller answers: slurmrestd itself still does."""
+        answer = self._read("ping/")
+        if not restparse.a_controller_responds(answer):
+            raise SlurmUnreachable("slurmrestd answers, slurmctld does not")
+        return restparse.slurm_version(answer)
 
     def nodes(self) -> tuple[NodeRecord, ...]:
         """All nodes."""

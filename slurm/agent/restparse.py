@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slurm import states
-from slurm.agent.shapes import csv, dependency, gres, hosts, integer, moment, optional, records, text, words
+from slurm.agent.shapes import csv, dependency, field, gres, hosts, integer, moment, optional, records, text, words
 from slurm.errors import ProtocolError
 from slurm.records import AccountingRow, JobRecord, NodeRecord, PartitionRecord, StepRow
 
@@ -46,6 +46,11 @@ def qos_priorities(answer: Any) -> dict[str, int]:
 def slurm_version(answer: Any) -> str:
     """ "26.05.5" of any answer's meta."""
     return text(answer, "meta/slurm/release")
+
+
+def a_controller_responds(answer: Any) -> bool:
+    """Whether GET /slurm/V/ping/ reached any controller: `{"pings": [{"hostname": "ctl", "responding": true, ...}]}`."""
+    return any(field(one, "responding") is True for one in records(answer, "pings"))
 
 
 def _node(record: Any) -> NodeRecord:

@@ -10,6 +10,7 @@ import httpx2
 import jwt
 import pytest
 
+from slurm.agent import restparse
 from slurm.agent.rest import REST_VERSIONS, Rest
 from slurm.agent.restbody import submit_body
 from slurm.agent.restcalls import SlurmRest
@@ -111,6 +112,14 @@ def _ping(version: str) -> None:
     made, _ = calls(version)
     assert made.ping().startswith(f"{version.partition('/')[0]}.")
     assert made.rest_version() == rest_of(version)
+
+
+def test_slurmrestd_alone_is_no_controller() -> None:
+    answer = recording(VERSIONS[-1], "ping")["body"]
+    assert restparse.a_controller_responds(answer)
+    down = {**answer, "pings": [{**one, "responding": False} for one in answer["pings"]]}
+    assert not restparse.a_controller_responds(down)
+    assert not restparse.a_controller_responds({**answer, "pings": []})
 
 
 def _released(made: SlurmRest, version: str) -> bool:
