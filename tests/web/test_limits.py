@@ -104,7 +104,7 @@ async def test_calls_are_counted_by_the_guard(site: Site) -> None:
 @contextmanager
 def served(app: Any, limit_s: float) -> Iterator[int]:
     """The application on a real port of this machine, in a thread of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on"))
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
