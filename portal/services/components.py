@@ -63,6 +63,19 @@ async def get(session: AsyncSession, actor: Actor, component_id: str) -> Compone
     return found
 
 
+async def editable(session: AsyncSession, actor: Actor, component_id: str) -> Component:
+    """One component that the actor may change. Raises NotFound, Forbidden."""
+    component = await get(session, actor, component_id)
+    if not allowed(actor, Permission.COMPONENT_EDIT, component_facts(component)):
+        name = component.owner.display_name
+        raise Forbidden(
+            "component_not_yours",
+            f"Only {name}, who registered it, and administrators may change this component.",
+            f"이 컴포넌트는 등록자({name})와 관리자만 바꿀 수 있습니다.",
+        )
+    return component
+
+
 async def versions(session: AsyncSession, component_id: str) -> list[ComponentVersion]:
     """Its versions, newest first."""
     query = select(ComponentVersion).where(ComponentVersion.component_id == component_id)
@@ -75,7 +88,7 @@ async def register(session: AsyncSession, actor: Actor, settings: Settings, want
         raise Forbidden("no_person", "Only a person owns a component.", "컴포넌트의 등록자는 사람이어야 합니다.")
     demand(actor, Permission.COMPONENT_CREATE, role=RESEARCHER)
     described = _described(wanted.component_id or _FREE_ID, wanted.name, wanted.version, wanted.content, wanted.about)
-    found = [*problems_of(described, site_rules(settings)), *await _taken(session, wanted)]
+    found = [*await _problems(session, settings, described), *await _taken(session, wanted)]
     _refuse(found)
     made = Component(
         id=wanted.component_id or _new_id(),
@@ -108,9 +121,9 @@ async def new_version(
     note: str,
 ) -> ComponentVersion:
     """A version above all others, with a note of what changed. Raises NotFound, Forbidden, Invalid."""
-    component = await _editable(session, actor, component_id)
+    component = await editable(session, actor, component_id)
     described = _described(component.id, component.name, version, content, About(), note)
-    found = list(problems_of(described, site_rules(settings)))
+    found = await _problems(session, settings, described)
     highest = max((one.version for one in await versions(session, component_id)), key=version_key)
     if version_key(version) <= version_key(highest):
         values = {"version": version, "highest": highest, "next": next_version(highest)}
@@ -135,12 +148,12 @@ async def change(
 
     Raises NotFound, Forbidden, Invalid, and Conflict: somebody else was first, or the version is in use.
     """
-    component = await _editable(session, actor, component_id)
+    component = await editable(session, actor, component_id)
     if component.revision != revision:
         raise _changed_meanwhile()
     newest = (await versions(session, component_id))[0]
     described = _described(component.id, component.name, newest.version, content or content_of(newest), about)
-    _refuse(list(problems_of(described, site_rules(settings))))
+    _refuse(await _problems(session, settings, described))
     before = about_of(component)
     component.description, component.help = about.description, about.help
     component.tag_lines, component.changed_at = _tag_lines(about.tags), now()
@@ -158,7 +171,7 @@ async def change(
 
 async def deprecate(session: AsyncSession, actor: Actor, component_id: str) -> Component:
     """Offer it no more; Apps that place it go on working. Again is fine. Raises NotFound, Forbidden."""
-    component = await _editable(session, actor, component_id)
+    component = await editable(session, actor, component_id)
     if component.deprecated_at is None:
         component.deprecated_at = now()
         record(session, actor, Action.COMPONENT_DEPRECATE, "component", component.id)
@@ -167,7 +180,7 @@ async def deprecate(session: AsyncSession, actor: Actor, component_id: str) -> C
 
 async def restore(session: AsyncSession, actor: Actor, component_id: str) -> Component:
     """Take deprecating back. Raises NotFound, Forbidden."""
-    component = await _editable(session, actor, component_id)
+    component = await editable(session, actor, component_id)
     if component.deprecated_at is not None:
         component.deprecated_at = None
         record(session, actor, Action.COMPONENT_RESTORE, "component", component.id)
@@ -262,6 +275,15 @@ def _described(component_id: str, name: str, version: str, content: Content, abo
     return Described(component_id, name, version, content, about.tags, texts)
 
 
+async def _problems(session: AsyncSession, settings: Settings, described: Described) -> list[Problem]:
+    """By the rules, and by what the registry said of the image a moment ago."""
+    found = list(problems_of(described, site_rules(settings)))
+    content = described.content
+    if await imagechecks.is_missing(session, content.registry, content.tag):
+        found.append(problem("$.image.tag", "image_not_found", image=f"{content.registry}:{content.tag}"))
+    return found
+
+
 async def _taken(session: AsyncSession, wanted: Registration) -> list[Problem]:
     found = []
     same_name = select(Component.id).where(func.lower(Component.name) == wanted.name.lower()).limit(1)
@@ -286,18 +308,6 @@ def _differences(before: About, after: About) -> tuple[dict[str, Any], dict[str,
 
 def _plain(values: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     return {name: list(values[name]) if isinstance(values[name], tuple) else values[name] for name in names}
-
-
-async def _editable(session: AsyncSession, actor: Actor, component_id: str) -> Component:
-    component = await get(session, actor, component_id)
-    if not allowed(actor, Permission.COMPONENT_EDIT, component_facts(component)):
-        name = component.owner.display_name
-        raise Forbidden(
-            "component_not_yours",
-            f"Only {name}, who registered it, and administrators may change this component.",
-            f"이 컴포넌트는 등록자({name})와 관리자만 바꿀 수 있습니다.",
-        )
-    return component
 
 
 def _new_id() -> str:

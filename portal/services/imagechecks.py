@@ -28,7 +28,7 @@ CHECKING, VERIFIED, NOT_FOUND, UNREACHABLE = "checking", "verified", "not_found"
 NOT_ALLOWED, UNUSABLE, UNCHECKED = "not_allowed", "unusable", "unchecked"
 STATES = (CHECKING, VERIFIED, NOT_FOUND, UNREACHABLE, NOT_ALLOWED, UNUSABLE, UNCHECKED)
 FRESH = timedelta(minutes=1)
-"""A good answer as young as this is given again."""
+"""An answer as young as this still holds."""
 RETRY_AFTER = timedelta(seconds=30)
 KEPT = timedelta(days=7)
 """Answers about images that no component has."""
@@ -98,6 +98,12 @@ async def look(session: AsyncSession, settings: Settings, registry: str, tag: st
     return _check(row) if row is not None else Check(f"{registry}:{tag}", UNCHECKED)
 
 
+async def is_missing(session: AsyncSession, registry: str, tag: str) -> bool:
+    """Whether the registry said a moment ago that it has no such image; an older answer may be wrong by now."""
+    row = await session.get(ImageCheck, f"{registry}:{tag}")
+    return row is not None and row.state == NOT_FOUND and _young(row)
+
+
 async def known(session: AsyncSession, references: Collection[str]) -> dict[str, Check]:
     """What is known of these images, by reference."""
     if not references:
@@ -156,7 +162,11 @@ def _refused(settings: Settings, registry: str, tag: str) -> Check | None:
 
 
 def _fresh(row: ImageCheck) -> bool:
-    return row.state == VERIFIED and row.checked_at is not None and row.checked_at > now() - FRESH
+    return row.state == VERIFIED and _young(row)
+
+
+def _young(row: ImageCheck) -> bool:
+    return row.checked_at is not None and row.checked_at > now() - FRESH
 
 
 async def _first(session: AsyncSession, reference: str, registry: str, tag: str) -> ImageCheck:

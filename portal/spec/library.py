@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from portal.spec.diff import Change, leaf_changes
 from portal.spec.load import load_spec
 from portal.spec.problems import Problem, SpecError, listed, problem
 from portal.spec.rules import SiteRules, site_problems
@@ -19,6 +21,16 @@ MAX_TAG_CHARS = 32
 MAX_TEXT_CHARS = 8000
 NUMBERS = frozenset({"integer", "number"})
 _IN_A_SPEC = "$.tasks[0].components[0]"
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands where a value was typed that its type cannot be."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,8 @@ class Content:
     @property
     def defaults(self) -> dict[str, Any]:
         """The parameters that a placement begins with."""
-        return {param.name: param.default for param in self.params if param.default is not None}
+        given = {param.name: param.default for param in self.params if param.default is not None}
+        return {name: value for name, value in given.items() if not isinstance(value, Unreadable)}
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,49 @@ def tags_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.replace(",", " ").split()))
 
 
+def value_of(kind: str, text: str) -> Any:
+    """A parameter's default as somebody typed it: "" is none, text is text, everything else is written as in JSON."""
+    if text == "":
+        return None
+    if kind == "text":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return Unreadable(text)
+
+
+def text_of(kind: str, value: Any) -> str:
+    """The other way: what stands in the field."""
+    if value is None:
+        return ""
+    return str(value) if kind == "text" or isinstance(value, Unreadable) else json.dumps(value, ensure_ascii=False)
+
+
+def bound_of(text: str) -> float | None:
+    """A smallest or largest value as somebody typed it: "" is none, what is no number is NaN and refused."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return math.nan
+
+
+def differences(old: Content, new: Content) -> tuple[Change, ...]:
+    """What became of each field between two versions; parameters by name."""
+    return tuple(leaf_changes("", _comparable(old), _comparable(new)))
+
+
+def _comparable(content: Content) -> dict[str, Any]:
+    params = {param.name: {k: v for k, v in param.as_json().items() if k != "name"} for param in content.params}
+    return {
+        "image": {"registry": content.registry, "tag": content.tag},
+        "resources": dict(content.resources),
+        "params": params,
+        "command": None if content.command is None else list(content.command),
+        "args": None if content.args is None else list(content.args),
+    }
+
+
 def _as_placed(described: Described, site: SiteRules) -> Iterator[Problem]:
     """The problems of the smallest App that places it."""
     document = _app_around(described)
@@ -102,14 +158,11 @@ def _as_placed(described: Described, site: SiteRules) -> Iterator[Problem]:
 
 def _app_around(described: Described) -> dict[str, Any]:
     content = described.content
-    component: dict[str, Any] = {
+    component = {
+        **_comparable(content),
         "component_id": described.component_id,
         "name": described.name,
-        "image": {"registry": content.registry, "tag": content.tag},
-        "resources": dict(content.resources),
         "params": content.defaults,
-        "command": None if content.command is None else list(content.command),
-        "args": None if content.args is None else list(content.args),
     }
     task = {"task_id": "TASK-001", "name": "task", "components": [component]}
     return {"app_id": "APP", "name": "app", "version": described.version, "tasks": [task]}
@@ -135,6 +188,9 @@ def _params(params: Sequence[Param]) -> Iterator[Problem]:
 
 def _value(param: Param, path: str) -> Iterator[Problem]:
     bounds = [bound for bound in (param.min, param.max) if bound is not None]
+    if not all(math.isfinite(bound) for bound in bounds):
+        yield problem(f"{path}.max", "param_bounds", name=param.name)
+        return
     if bounds and param.type not in NUMBERS:
         yield problem(path, "param_bounds", name=param.name)
     elif len(bounds) == 2 and bounds[0] > bounds[1]:
@@ -152,6 +208,8 @@ def _value(param: Param, path: str) -> Iterator[Problem]:
 
 def fits(kind: str, value: Any) -> bool:
     """Whether a JSON value is of a parameter's type."""
+    if isinstance(value, Unreadable):
+        return False
     if kind == "boolean":
         return isinstance(value, bool)
     if kind == "integer":

@@ -384,8 +384,8 @@ CATALOGUE: dict[str, Text] = {
         "Keep only one.",
     ),
     "param_bounds": Text(
-        "최솟값과 최댓값은 숫자 파라미터에만 쓸 수 있습니다: {name}",
-        "Only a number has a smallest and a largest value: {name}",
+        "최솟값과 최댓값은 수여야 하고 숫자 파라미터에만 쓸 수 있습니다: {name}",
+        "A smallest and a largest value are numbers, of an integer or number parameter: {name}",
         "범위를 지우거나 종류를 정수나 실수로 바꾸세요.",
         "Remove the range, or make its type integer or number.",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, apps, builder, home, preferences, signin
+from portal.web.pages import account, apps, builder, componentforms, components, home, imagechecks, preferences, signin
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -12,5 +12,8 @@ PAGES: list[ControllerRouterHandler] = [
     *account.ROUTES,
     *apps.ROUTES,
     *builder.ROUTES,
+    *components.ROUTES,
+    *componentforms.ROUTES,
+    *imagechecks.ROUTES,
     *preferences.ROUTES,
 ]
