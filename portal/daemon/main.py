@@ -17,7 +17,7 @@ from containers.convert_client import Converted, Progress
 from containers.credentials import credentials_file
 from containers.registry import RegistryAccess, resolve
 from portal import jsonlog
-from portal.daemon import commands, doctor, handover, images, resolving, saving, snapshot, watch
+from portal.daemon import commands, doctor, handover, imagechecks, images, resolving, saving, snapshot, watch
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
 from portal.daemon.pace import Pace
@@ -115,6 +115,7 @@ async def run(context: Context) -> None:
         for name, step in (
             ("control", Control()),
             ("resolving", resolving.resolve_submitted),
+            ("imagechecks", imagechecks.check_asked),
             ("images", images.convert_wanted),
             ("saving", saving.save_ended),
             ("doctor", doctor.serve),

@@ -30,9 +30,14 @@ class Permission(StrEnum):
     USER_MANAGE = "user:manage"
     AUDIT_READ = "audit:read"
     IMAGE_READ = "image:read"
+    IMAGE_CHECK = "image:check"
     IMAGE_REMOVE = "image:remove"
     CLUSTER_CHECK = "cluster:check"
     MAINTENANCE_SWITCH = "maintenance:switch"
+
+    COMPONENT_READ = "component:read"
+    COMPONENT_CREATE = "component:create"
+    COMPONENT_EDIT = "component:edit"
 
     APP_READ = "app:read"
     APP_EDIT = "app:edit"
@@ -107,13 +112,20 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class ComponentFacts:
+    """A component of the library: everybody sees it, its owner and admins change it."""
+
+    owner_id: int
+
+
+@dataclass(frozen=True)
 class TokenFacts:
     """An API token."""
 
     owner_id: int
 
 
-Object = SiteFacts | AppFacts | WorkloadFacts | ModelFacts | TokenFacts
+Object = SiteFacts | AppFacts | WorkloadFacts | ModelFacts | ComponentFacts | TokenFacts
 SITE = SiteFacts()
 
 
@@ -134,9 +146,20 @@ def _granted(thing: Object, _: Person) -> set[Permission]:
 
 @_granted.register
 def _on_site(_: SiteFacts, person: Person) -> set[Permission]:
-    held = {Permission.CLUSTER_READ, Permission.QUEUE_READ, Permission.IMAGE_READ, Permission.TOKEN_CREATE}
+    held = {
+        Permission.CLUSTER_READ,
+        Permission.QUEUE_READ,
+        Permission.IMAGE_READ,
+        Permission.COMPONENT_READ,
+        Permission.TOKEN_CREATE,
+    }
     if person.role != VIEWER:
-        held |= {Permission.APP_CREATE, Permission.APPROVALS_READ}
+        held |= {
+            Permission.APP_CREATE,
+            Permission.APPROVALS_READ,
+            Permission.COMPONENT_CREATE,
+            Permission.IMAGE_CHECK,
+        }
     if person.role == ADMIN:
         held |= {
             Permission.USER_MANAGE,
@@ -212,6 +235,14 @@ def _on_model(model: ModelFacts, person: Person) -> set[Permission]:
         held.add(Permission.MODEL_DOWNLOAD)
         if owns or person.role == ADMIN:
             held.add(Permission.MODEL_RENAME)
+    return held
+
+
+@_granted.register
+def _on_component(component: ComponentFacts, person: Person) -> set[Permission]:
+    held = {Permission.COMPONENT_READ}
+    if person.role == ADMIN or (person.role != VIEWER and person.id == component.owner_id):
+        held.add(Permission.COMPONENT_EDIT)
     return held
 
 

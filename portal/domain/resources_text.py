@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portal.spec.graph import components_of
-from portal.spec.models import AppSpec, Component
+from portal.spec.models import AppSpec, Component, Resources
 from slurm.units import memory_text
 
 
@@ -20,11 +20,13 @@ def largest_text(components: Sequence[Component]) -> str:
     """`A100 x 4, 128GB`: the component with most GPUs; "" without any component."""
     if not components:
         return ""
-    return _one(max(components, key=lambda one: (one.resources.gpu_count, one.resources.gpu_shards or 0)))
+    return demand_text(
+        max(components, key=lambda one: (one.resources.gpu_count, one.resources.gpu_shards or 0)).resources
+    )
 
 
-def _one(component: Component) -> str:
-    asked = component.resources
+def demand_text(asked: Resources) -> str:
+    """`A100 x 4, 128GB`: what one component asks for."""
     memory = memory_text(asked.memory_mib)
     if asked.gpu_count:
         text = f"{asked.gpu_type} x {asked.gpu_count}, {memory}"

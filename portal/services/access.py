@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import App, Attempt, Model, SlurmJob, Token, User, Workload
+from portal.db.models import App, Attempt, Component, Model, SlurmJob, Token, User, Workload
 from portal.domain.approval import Thresholds
 from portal.domain.lifecycle import State
 from portal.domain.permissions import (
@@ -14,6 +14,7 @@ from portal.domain.permissions import (
     SITE,
     VIEWER,
     AppFacts,
+    ComponentFacts,
     ModelFacts,
     Object,
     Permission,
@@ -64,6 +65,11 @@ def workload_facts(workload: Workload, active_admins: int = 2) -> WorkloadFacts:
 def model_facts(model: Model) -> ModelFacts:
     """What permissions look at in a stored model."""
     return ModelFacts(model.workload.owner_id, app_facts(model.workload.app))
+
+
+def component_facts(component: Component) -> ComponentFacts:
+    """What permissions look at in a component of the library."""
+    return ComponentFacts(component.owner_id)
 
 
 def token_facts(token: Token) -> TokenFacts:

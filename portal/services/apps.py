@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import App, AppVersion
 from portal.domain.permissions import RESEARCHER, Permission
+from portal.services import componentuses
 from portal.services.access import allowed, app_facts, demand, visible_apps
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Forbidden, Invalid, NotFound
@@ -141,6 +142,7 @@ async def _store(session: AsyncSession, actor: Actor, app: App | None, loaded: L
             "Something changed meanwhile. Try again.",
             "그 사이 다른 변경이 있었습니다. 다시 시도하세요.",
         ) from error
+    componentuses.note_version(session, spec.app_id, spec.version, spec)
     facts: dict[str, Any] = {"version": spec.version, "content_sha256": digest}
     record(session, actor, Action.APP_VERSION, "app", spec.app_id, after=facts)
     await session.refresh(made, ["app"])

@@ -18,7 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from portal.db.models import App, AppVersion, Draft, DraftSave, now
 from portal.domain.permissions import RESEARCHER, Permission
-from portal.services import apps
+from portal.services import apps, componentuses
 from portal.services.access import allowed, app_facts, demand
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Forbidden, Invalid
@@ -108,6 +108,7 @@ async def save(
         draft.spec, draft.layout, draft.saved_by_id, draft.saved_at = text, layout, actor.user_id or 0, now()
         await _flush_or_conflict(session)
     await _keep_save(session, draft)
+    await componentuses.note_draft(session, app_id, spec)
     await session.refresh(draft, ["saved_by"])
     return draft
 
@@ -199,6 +200,7 @@ async def _draft_at(session: AsyncSession, app_id: str, revision: int) -> Draft:
 
 async def _remove(session: AsyncSession, draft: Draft) -> None:
     await session.execute(delete(DraftSave).where(DraftSave.app_id == draft.app_id))
+    await componentuses.note_draft(session, draft.app_id, None)
     await session.delete(draft)
     await _flush_or_conflict(session)
 

@@ -81,17 +81,17 @@ def _dump(model: Model) -> dict[str, Any]:
 def _changed(
     where: str, kind: Literal["app", "task", "component"], old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[DiffGroup]:
-    changes = tuple(_changes("", old, new))
+    changes = tuple(leaf_changes("", old, new))
     if changes:
         yield DiffGroup(where, kind, "changed", changes)
 
 
-def _changes(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def leaf_changes(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """Leaves that differ; lists are leaves (an order is one value)."""
     for key in dict.fromkeys((*old, *new)):
         path = f"{prefix}.{key}" if prefix else key
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
         if isinstance(before, dict) and isinstance(after, dict):
-            yield from _changes(path, before, after)
+            yield from leaf_changes(path, before, after)
         elif before != after or type(before) is not type(after):
             yield Change(path, None if before is _ABSENT else before, None if after is _ABSENT else after)

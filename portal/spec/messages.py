@@ -376,6 +376,82 @@ CATALOGUE: dict[str, Text] = {
         "다음 중 하나를 쓰세요: {allowed}",
         "Use one of: {allowed}",
     ),
+    # Component library
+    "param_twice": Text(
+        "파라미터가 두 번 있습니다: {name}",
+        "Parameter given twice: {name}",
+        "하나만 남기세요.",
+        "Keep only one.",
+    ),
+    "param_bounds": Text(
+        "최솟값과 최댓값은 수여야 하고 숫자 파라미터에만 쓸 수 있습니다: {name}",
+        "A smallest and a largest value are numbers, of an integer or number parameter: {name}",
+        "범위를 지우거나 종류를 정수나 실수로 바꾸세요.",
+        "Remove the range, or make its type integer or number.",
+    ),
+    "param_default": Text(
+        "파라미터 {name}의 기본값이 {type} 값이 아닙니다: {found}",
+        "The default of {name} is no {type}: {found}",
+        "기본값이나 종류를 고치세요.",
+        "Correct the default or the type.",
+    ),
+    "bad_tag": Text(
+        "태그로 쓸 수 없습니다: {found}",
+        "Not a tag: {found}",
+        "빈칸과 쉼표 없이 {limit}자 이하로 쓰세요.",
+        "Write at most {limit} characters without spaces and commas.",
+    ),
+    "component_name_taken": Text(
+        "이 이름의 컴포넌트가 이미 있습니다: {name}",
+        "A component of this name exists: {name}",
+        "다른 이름을 쓰거나, 그 컴포넌트의 새 버전을 만드세요.",
+        "Choose another name, or make a new version of that component.",
+    ),
+    "component_id_taken": Text(
+        "이 ID의 컴포넌트가 이미 있습니다: {id}",
+        "A component with this id exists: {id}",
+        "다른 ID를 쓰거나 비워 두세요.",
+        "Choose another id, or leave it empty.",
+    ),
+    "component_version_low": Text(
+        "버전 {version}은(는) 지금까지 가장 높은 {highest}보다 높지 않습니다.",
+        "Version {version} is not above {highest}, the highest so far.",
+        "더 높은 버전을 쓰세요 (예: {next}).",
+        "Use a higher one (for example {next}).",
+    ),
+    "note_missing": Text(
+        "변경 메모가 비어 있습니다.",
+        "The change note is empty.",
+        "이 버전에서 무엇이 바뀌었는지 적으세요.",
+        "Write what changed in this version.",
+    ),
+    "unknown_component": Text(
+        "라이브러리에 없는 컴포넌트입니다: {id}",
+        "The library has no such component: {id}",
+        "라이브러리에 등록하거나 라이브러리의 컴포넌트로 바꾸세요. 그대로도 실행됩니다.",
+        "Register it, or take a component of the library. It runs as it is.",
+        "warning",
+    ),
+    "deprecated_component": Text(
+        "사용 중단된 컴포넌트입니다: {name}",
+        "Deprecated component: {name}",
+        "다른 컴포넌트로 바꾸는 것이 좋습니다. 그대로도 실행됩니다.",
+        "Better take another one. It runs as it is.",
+        "warning",
+    ),
+    "newer_component": Text(
+        "새 라이브러리 버전이 있습니다: {name} {pinned} → {newest}",
+        "A newer library version exists: {name} {pinned} → {newest}",
+        "속성에서 차이를 보고 업데이트하세요. 그대로도 실행됩니다.",
+        "See the difference in the inspector and update. It runs as it is.",
+        "warning",
+    ),
+    "image_not_found": Text(
+        "이미지를 찾을 수 없습니다: {image}.",
+        "Image not found: {image}.",
+        "주소와 태그를 확인하세요.",
+        "Check address and tag.",
+    ),
     # Overrides
     "bad_override": Text(
         "바꿀 수 없는 값입니다: {key}",

@@ -85,6 +85,20 @@ IMAGE: Final = {
     "not_found": Label(N_("Not found"), "bad", "circle-x"),
     "unreachable": Label(N_("Registry unreachable"), "unknown", "help-circle"),
     "not_allowed": Label(N_("Registry not allowed"), "bad", "ban"),
+    "unusable": Label(N_("Cannot be used"), "bad", "circle-x"),
+    "unchecked": Label(N_("Not checked"), "unknown", "help-circle"),
+}
+SIF: Final = {
+    "": Label(N_("Not converted"), "off", "circle-dashed"),
+    "wanted": Label(N_("Not converted"), "off", "circle-dashed"),
+    "converting": Label(N_("Converting"), "run", "refresh"),
+    "ready": Label(N_("Converted"), "ok", "circle-check"),
+    "failed": Label(N_("Conversion failed"), "bad", "circle-x"),
+    "removing": Label(N_("Not converted"), "off", "circle-dashed"),
+}
+COMPONENT: Final = {
+    "offered": Label(N_("In the library"), "ok", "circle-check"),
+    "deprecated": Label(N_("Deprecated"), "off", "archive"),
 }
 MODEL: Final = {
     "saving": Label(N_("Saving"), "run", "player-play"),
@@ -119,6 +133,8 @@ LABELS: Final = SimpleNamespace(
     priority=PRIORITY,
     node=NODE,
     image=IMAGE,
+    sif=SIF,
+    component=COMPONENT,
     model=MODEL,
     role=ROLE,
     visibility=VISIBILITY,

@@ -67,7 +67,7 @@ def test_the_web_role_can_never_change_what_was_recorded() -> None:
     powers = defaults("portal")["portal_web_tables"]
     assert "UPDATE" not in powers["audit"] + powers["events"]
     assert not any(powers[table] for table in ("attempts", "slurm_jobs", "models", "cluster_state"))
-    passing = {"browser_sessions", "sign_in_tries", "drafts", "draft_saves", "maintenance"}
+    passing = {"browser_sessions", "sign_in_tries", "drafts", "draft_saves", "component_uses", "maintenance"}
     assert {table for table, granted in powers.items() if "DELETE" in granted} == passing, "all else is kept for ever"
     (own,) = powers["users"]
     deciding = ("role", "active", "username", "unix_user", "slurm_account")

@@ -16,7 +16,7 @@ from containers.convert_client import Converted, Progress
 from containers.errors import ContainersError, ConversionFailed
 from containers.image import ImageConfig, ResolvedImage
 from containers.reference import Reference
-from portal.daemon import images, resolving, saving
+from portal.daemon import imagechecks, images, resolving, saving
 from portal.daemon.context import Context
 from portal.daemon.main import act, look, once
 from portal.daemon.rounds import NOBODY_CAN_GO_ON
@@ -100,6 +100,7 @@ class World:
     async def round(self, seconds: float = 5.0) -> None:
         """One round of every loop, the clock between handing over and looking; an outage ends a loop's round."""
         await once("resolving", self.context, resolving.resolve_submitted)
+        await once("imagechecks", self.context, imagechecks.check_asked)
         await once("images", self.context, images.convert_wanted)
         await once("control", self.context, self._control(seconds))
         await once("saving", self.context, saving.save_ended)
@@ -148,9 +149,9 @@ class World:
             return await session.get_one(Workload, workload_id)
 
     async def rows(self, kind: type[Any]) -> list[Any]:
-        """All rows of a table, by id."""
+        """All rows of a table, by their key."""
         async with self.maker() as session:
-            return list((await session.scalars(select(kind).order_by(kind.id))).unique())
+            return list((await session.scalars(select(kind).order_by(*kind.__table__.primary_key))).unique())
 
     async def events(self, workload_id: str) -> list[str]:
         """Kinds of the workload's events, in order."""

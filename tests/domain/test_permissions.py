@@ -11,6 +11,7 @@ from portal.domain.permissions import (
     ROLES,
     SITE,
     AppFacts,
+    ComponentFacts,
     ModelFacts,
     Permission,
     Person,
@@ -123,6 +124,13 @@ def test_models() -> None:
     assert holders(P.MODEL_RENAME, model) == {ADMIN, OTHER_ADMIN, KIM}
 
 
+def test_the_library_is_read_by_all_and_changed_by_owner_and_admins() -> None:
+    assert holders(P.COMPONENT_READ, ComponentFacts(KIM.id)) == set(EVERYBODY)
+    assert holders(P.COMPONENT_EDIT, ComponentFacts(KIM.id)) == {ADMIN, OTHER_ADMIN, KIM}
+    assert holders(P.COMPONENT_EDIT, ComponentFacts(VIEWER.id)) == {ADMIN, OTHER_ADMIN}, "who was a researcher once"
+    assert holders(P.COMPONENT_CREATE, SITE) == holders(P.IMAGE_CHECK, SITE) == set(EVERYBODY) - {VIEWER}
+
+
 def test_tokens() -> None:
     assert holders(P.TOKEN_REVOKE, TokenFacts(VIEWER.id)) == {ADMIN, OTHER_ADMIN, VIEWER}
 
@@ -134,6 +142,7 @@ THINGS = (
     workload(),
     workload(State.AWAITING_APPROVAL),
     ModelFacts(2, app()),
+    ComponentFacts(2),
     TokenFacts(2),
 )
 
@@ -144,7 +153,7 @@ def test_a_deactivated_person_holds_nothing(role: str, thing: object) -> None:
 
 
 CHANGES_NOTHING = {
-    P.CLUSTER_READ, P.QUEUE_READ, P.IMAGE_READ, P.TOKEN_CREATE, P.APP_READ, P.WORKLOAD_READ, P.WORKLOAD_LOGS,
+    P.CLUSTER_READ, P.QUEUE_READ, P.IMAGE_READ, P.COMPONENT_READ, P.TOKEN_CREATE, P.APP_READ, P.WORKLOAD_READ, P.WORKLOAD_LOGS,
     P.MODEL_READ, P.TOKEN_REVOKE,
 }  # fmt: skip
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, appmanage, apps, builder, home, preferences, signin
+from portal.web.pages import (
+    account,
+    appmanage,
+    apps,
+    builder,
+    componentforms,
+    components,
+    home,
+    imagechecks,
+    preferences,
+    signin,
+)
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -13,5 +24,8 @@ PAGES: list[ControllerRouterHandler] = [
     *apps.ROUTES,
     *appmanage.ROUTES,
     *builder.ROUTES,
+    *components.ROUTES,
+    *componentforms.ROUTES,
+    *imagechecks.ROUTES,
     *preferences.ROUTES,
 ]

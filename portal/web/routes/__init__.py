@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.routes import account, apps, cluster, doctor, gate, images, logs, maintenance, models, workloads
+from portal.web.routes import (
+    account,
+    apps,
+    cluster,
+    components,
+    doctor,
+    gate,
+    images,
+    logs,
+    maintenance,
+    models,
+    workloads,
+)
 
 ROUTES: list[ControllerRouterHandler] = [
     *account.ROUTES,
     *apps.ROUTES,
+    *components.ROUTES,
     *workloads.ROUTES,
     *gate.ROUTES,
     *logs.ROUTES,
