@@ -33,6 +33,7 @@ class Action(StrEnum):
     DRAFT_DISCARD = "draft.discard"
     WORKLOAD_SUBMIT = "workload.submit"
     WORKLOAD_RERUN = "workload.rerun"
+    WORKLOAD_EDIT = "workload.edit"
     WORKLOAD_STATE = "workload.state"
     WORKLOAD_CANCEL = "workload.cancel"
     WORKLOAD_APPROVE = "workload.approve"

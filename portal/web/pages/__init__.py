@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, apps, builder, home, preferences, signin
+from portal.web.pages import account, apps, builder, home, preferences, signin, trainer
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -12,5 +12,6 @@ PAGES: list[ControllerRouterHandler] = [
     *account.ROUTES,
     *apps.ROUTES,
     *builder.ROUTES,
+    *trainer.ROUTES,
     *preferences.ROUTES,
 ]
