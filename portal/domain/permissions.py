@@ -94,12 +94,15 @@ class AppFacts:
 
 @dataclass(frozen=True)
 class WorkloadFacts:
-    """A workload; what one may see of it follows its App. `active_admins` counts the site's active admins (D12)."""
+    """A workload; what one may see of it follows its App. `share_logs` is its owner's own tick, beside the App's (D6);
+    `active_admins` counts the site's active admins (D12).
+    """
 
     owner_id: int
     app: AppFacts
     state: State
     needs_approval: bool = False
+    share_logs: bool = False
     active_admins: int = 2
 
 
@@ -195,7 +198,7 @@ def _on_workload(workload: WorkloadFacts, person: Person) -> set[Permission]:
         return set()
     held = {Permission.WORKLOAD_READ}
     insider = owns or admin or person.id in {workload.app.owner_id, *workload.app.co_editors}
-    if insider or workload.app.share_logs:
+    if insider or workload.share_logs or workload.app.share_logs:
         held.add(Permission.WORKLOAD_LOGS)
     if person.role == VIEWER:
         return held

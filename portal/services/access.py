@@ -30,6 +30,8 @@ from slurm.ids import JobId, parse_job_id
 from slurm.submission import MAX_COMPONENTS
 from slurm.units import memory_mib
 
+SHARE_LOGS = "share_logs"
+"""The option of a workload whose owner lets everybody who sees it read its logs (D6)."""
 MAX_SLURM_ID = 2**31 - 1
 """Beyond what the column holds; Slurm's own MaxJobId is smaller."""
 
@@ -58,6 +60,7 @@ def workload_facts(workload: Workload, active_admins: int = 2) -> WorkloadFacts:
         app=app_facts(workload.app),
         state=State(workload.state),
         needs_approval=workload.needs_approval,
+        share_logs=bool(workload.options.get(SHARE_LOGS)),
         active_admins=active_admins,
     )
 

@@ -35,11 +35,15 @@ Found = Select[App, AppVersion, Draft, datetime]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which Apps, and in which order (one of SORTS); archived ones only where `status` asks for them."""
+    """Which Apps, and in which order (one of SORTS); archived ones only where `status` asks for them.
+
+    `runnable` leaves those that have a version: they can be asked for, with or without an open draft.
+    """
 
     q: str = ""
     mine: bool = False
     status: str = ""
+    runnable: bool = False
     sort: str = "updated"
     descending: bool = True
 
@@ -225,6 +229,8 @@ def _conditions(actor: Actor, wanted: Wanted) -> list[ColumnElement[bool]]:
     found = [visible_apps(actor), archived]
     if wanted.status in by_status:
         found.append(by_status[wanted.status])
+    if wanted.runnable:
+        found.append(made)
     if wanted.q:
         found.append(or_(contains(App.id, wanted.q), contains(App.name, wanted.q)))
     if wanted.mine:

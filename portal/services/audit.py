@@ -42,6 +42,7 @@ class Action(StrEnum):
     COMPONENT_RESTORE = "component.restore"
     WORKLOAD_SUBMIT = "workload.submit"
     WORKLOAD_RERUN = "workload.rerun"
+    WORKLOAD_EDIT = "workload.edit"
     WORKLOAD_STATE = "workload.state"
     WORKLOAD_CANCEL = "workload.cancel"
     WORKLOAD_APPROVE = "workload.approve"

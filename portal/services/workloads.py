@@ -16,6 +16,7 @@ from portal.domain.lifecycle import TERMINAL, Phase, State
 from portal.domain.permissions import RESEARCHER, Permission
 from portal.services import apps, cluster, planning, state
 from portal.services.access import (
+    SHARE_LOGS,
     app_facts,
     demand,
     job_of_slurm,
@@ -64,6 +65,13 @@ class SubmitRequest:
     form: Form = "auto"
     smallest: bool = False
     run_test: bool = False
+    share_logs: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is kept of it beside the spec."""
+        kept = {"form": self.form, "smallest": self.smallest, "run_test": self.run_test}
+        return {**kept, SHARE_LOGS: True} if self.share_logs else kept
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,8 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
     if (earlier := await earlier_one(session, actor, request.idempotency_key)) is not None:
         return earlier
     owner = await mapped_owner(session, actor)
-    _check_name(request.name)
-    loaded, kind = _checked(settings, request)
+    check_name(request.name)
+    loaded, kind = checked(settings, request)
     try:
         version = await apps.upload_spec(session, actor, _load(request.spec), request.as_new_app)
     except Conflict:
@@ -111,8 +119,9 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
             return earlier
         raise
     demand(actor, Permission.APP_SUBMIT, app_facts(version.app), role=RESEARCHER)
+    demand_in_use(version.app)
     limit = request.time_limit_min or settings.policy.time_limit_min
-    await _check_fit(session, settings, loaded, owner, limit, request)
+    await check_fit(session, settings, loaded, owner, limit, request)
     entry = Entry(
         spec=loaded.spec,
         document={**loaded.document, "app_id": version.app_id},
@@ -121,7 +130,7 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
         app_version=version.version,
         owner=owner,
         time_limit_min=limit,
-        options={"form": request.form, "smallest": request.smallest, "run_test": request.run_test},
+        options=request.options,
         name=request.name or loaded.spec.name,
         note=request.note,
         idempotency_key=request.idempotency_key,
@@ -131,7 +140,7 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
 
 async def dry_run(session: AsyncSession, actor: Actor, settings: Settings, request: SubmitRequest) -> DryRun:
     """Everything that `submit` would decide, and nothing written. Raises Invalid, Conflict."""
-    loaded, kind = _checked(settings, request)
+    loaded, kind = checked(settings, request)
     limit = request.time_limit_min or settings.policy.time_limit_min
     owner = await mapped_owner(session, actor)
     preview = await planning.preview(
@@ -202,15 +211,25 @@ async def cancel(session: AsyncSession, actor: Actor, workload_id: str, reason: 
     return workload
 
 
-def _check_name(name: str) -> None:
+def demand_in_use(app: App) -> None:
+    """An archived App takes no new requests. Raises Conflict."""
+    if app.archived_at is not None:
+        raise Conflict(
+            "app_archived",
+            f"The App {app.id} was archived. Choose another App, or ask its owner to restore it.",
+            f"App {app.id}이(가) 보관되었습니다. 다른 App을 고르거나 소유자에게 복원을 요청하세요.",
+        )
+
+
+def check_name(name: str) -> None:
     """A workload's own name follows the rule of names in a spec. Raises Invalid."""
     if name and not (len(name) <= MAX_NAME_CHARS and re.fullmatch(NAME_PATTERN, name)):
         found = problem("$.name", "bad_format", found=name, example="RL-DesignOpt-v1")
         raise Invalid("bad_name", found.message_en, found.message_ko, [found])
 
 
-def _checked(settings: Settings, request: SubmitRequest) -> tuple[LoadedSpec, str]:
-    """The spec with overrides, and its kind. Raises Invalid with every problem."""
+def checked(settings: Settings, request: SubmitRequest) -> tuple[LoadedSpec, str]:
+    """The spec with overrides, and its kind: what every door asks first. Raises Invalid with every problem."""
     loaded = _load(request.spec)
     if request.overrides:
         try:
@@ -245,7 +264,7 @@ def _invalid(found: Sequence[Problem]) -> Invalid:
     return Invalid("spec_invalid", f"The spec has {count} problems.", f"입력을 확인하세요 ({count}건).", found)
 
 
-async def _check_fit(
+async def check_fit(
     session: AsyncSession, settings: Settings, loaded: LoadedSpec, owner: User, limit: int, request: SubmitRequest
 ) -> None:
     """A size that no node has is refused before anything is submitted; before the first snapshot nothing is known."""

@@ -456,7 +456,7 @@ CATALOGUE: dict[str, Text] = {
     "bad_override": Text(
         "바꿀 수 없는 값입니다: {key}",
         "This value cannot be overridden: {key}",
-        "training_config.이름, env_vars.이름, TASK/NODE.resources.이름, TASK/NODE.params.이름 중 하나로 쓰세요.",
-        "Use training_config.NAME, env_vars.NAME, TASK/NODE.resources.NAME or TASK/NODE.params.NAME.",
+        "training_config.이름, env_vars.이름, storage.path, TASK/NODE.resources.이름, TASK/NODE.params.이름 중 하나로 쓰세요.",
+        "Use training_config.NAME, env_vars.NAME, storage.path, TASK/NODE.resources.NAME or TASK/NODE.params.NAME.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Values changed for one request, on top of an App's spec: resources, params, training_config, env_vars (D4, D23).
+"""Values changed for one request, on top of an App's spec: resources, params, training_config, env_vars, storage (D4, D23).
 
 training_config.episodes = 500          env_vars.NCCL_DEBUG = "WARN"
 TASK-001/CL-REF-002.resources.gpu_count = 2      TASK-001/CL-REF-002.params.lr = 0.01
@@ -13,7 +13,7 @@ from typing import Any
 
 from portal.spec.problems import SpecError, problem
 
-_APP_OBJECTS = ("training_config", "env_vars")
+_APP_OBJECTS = ("training_config", "env_vars", "storage")
 _COMPONENT_OBJECTS = ("resources", "params")
 
 

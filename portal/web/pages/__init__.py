@@ -15,6 +15,7 @@ from portal.web.pages import (
     imagechecks,
     preferences,
     signin,
+    trainer,
 )
 
 PAGES: list[ControllerRouterHandler] = [
@@ -27,5 +28,6 @@ PAGES: list[ControllerRouterHandler] = [
     *components.ROUTES,
     *componentforms.ROUTES,
     *imagechecks.ROUTES,
+    *trainer.ROUTES,
     *preferences.ROUTES,
 ]

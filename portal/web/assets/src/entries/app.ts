@@ -3,12 +3,14 @@
 import Alpine from "@alpinejs/csp";
 import htmx from "htmx.org";
 import "htmx-ext-sse";
-import "idiomorph/htmx";
+import { Idiomorph } from "idiomorph/htmx";
 import { startFrame } from "../frame/frame";
 
 // The CSP allows neither eval nor inline styles: without these two, htmx would ask for both.
 htmx.config.allowEval = false;
 htmx.config.includeIndicatorStyles = false;
+// What is being typed is newer than any answer.
+Idiomorph.defaults.ignoreActiveValue = true;
 
 declare global {
   interface Window {
