@@ -91,6 +91,10 @@ class TableQuery:
             pairs["page"] = str(page)
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
+    def without(self, name: str) -> str:
+        """This address without one of its filters."""
+        return replace(self, filters={key: value for key, value in self.filters.items() if key != name}).href()
+
     @property
     def order(self) -> str:
         """The order as the address has it: `-submitted_at`."""

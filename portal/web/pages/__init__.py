@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, apps, builder, home, preferences, signin
+from portal.web.pages import access, account, apps, builder, home, people, preferences, signin
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
     *home.ROUTES,
     *account.ROUTES,
+    *people.ROUTES,
+    *access.ROUTES,
     *apps.ROUTES,
     *builder.ROUTES,
     *preferences.ROUTES,
