@@ -69,7 +69,9 @@ class User(Base):
     unix_user: Mapped[str | None] = mapped_column(String(64), unique=True)
     slurm_account: Mapped[str | None] = mapped_column(String(64))
     mapping_state: Mapped[str] = mapped_column(String(16), default="unchecked")
+    mapping_asked_at: Mapped[datetime | None] = mapped_column()
     mapping_checked_at: Mapped[datetime | None] = mapped_column()
+    mapping_says: Mapped[str] = mapped_column(String(300), default="")
     password_hash: Mapped[str | None] = mapped_column(String(256))
     password_temporary: Mapped[bool] = mapped_column(default=False)
     signed_in_at: Mapped[datetime | None] = mapped_column()
@@ -118,6 +120,7 @@ class Token(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime | None] = mapped_column()
     last_used_at: Mapped[datetime | None] = mapped_column()
+    last_address: Mapped[str] = mapped_column(String(64), default="")
     revoked_at: Mapped[datetime | None] = mapped_column()
     user: Mapped[User] = relationship(lazy="joined")
 

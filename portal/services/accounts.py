@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Token, User, now
@@ -14,6 +15,8 @@ from portal.services import browsersessions
 from portal.services.access import demand
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid, NotFound
+from portal.spec.models import NAME_PATTERN
+from portal.spec.problems import Problem
 
 
 class Role(StrEnum):
@@ -25,6 +28,9 @@ class Role(StrEnum):
 
 
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
+_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+")
+"""Visible ASCII around one @: enough to keep out what no mail program takes; the mail itself is the proof."""
+MAX_NAME_CHARS, MAX_EMAIL_CHARS = 128, 254
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -42,15 +48,18 @@ async def create_user(
     """Add a person. Raises Forbidden, Invalid (a name that Unix would not take), Conflict (name or Unix account taken)."""
     demand(actor, Permission.USER_MANAGE)
     if not _USERNAME.fullmatch(username):
-        raise _bad_name("user name", "사용자 이름", username)
+        raise _bad_name("username", "user name", "사용자 이름", username)
     if await find_user(session, username) is not None:
-        raise Conflict(
-            "user_exists", f"User name already exists: {username}", f"이미 있는 사용자 이름입니다: {username}"
-        )
-    user = User(username=username, display_name=display_name or username, role=role.value, email=email)
+        raise _exists(username)
+    user = User(username=username, role=role.value)
+    _set_texts(user, display_name or username, email)
     await _set_mapping(session, user, unix_user, slurm_account)
-    session.add(user)
-    await session.flush()
+    try:
+        async with session.begin_nested():
+            session.add(user)
+            await session.flush()
+    except IntegrityError as error:
+        raise _exists(username) from error
     record(session, actor, Action.USER_CREATE, "user", username, after=_facts(user))
     return user
 
@@ -73,8 +82,7 @@ async def change_user(
         if user.role == Role.ADMIN:
             await _keep_an_admin(session, user)
         user.role = role.value
-    user.display_name = display_name or user.display_name
-    user.email = user.email if email is None else email
+    _set_texts(user, display_name or user.display_name, user.email if email is None else email)
     record(session, actor, Action.USER_CHANGE, "user", username, before=before, after=_facts(user))
     return user
 
@@ -145,14 +153,24 @@ async def user_of(session: AsyncSession, actor: Actor) -> User:
     return user
 
 
+def _set_texts(user: User, display_name: str, email: str) -> None:
+    if len(display_name) > MAX_NAME_CHARS or not re.fullmatch(NAME_PATTERN, display_name):
+        raise _bad_name("display_name", "name", "이름", display_name)
+    if email and (len(email) > MAX_EMAIL_CHARS or not _EMAIL.fullmatch(email)):
+        raise _bad_name("email", "e-mail address", "이메일", email)
+    user.display_name, user.email = display_name, email
+
+
 def _not_oneself(actor: Actor, user: User) -> None:
     if actor.user_id == user.id:
         raise Conflict("own_account", "You cannot do this to your own account.", "자기 계정에는 할 수 없습니다.")
 
 
 async def _keep_an_admin(session: AsyncSession, leaving: User) -> None:
-    others: ColumnElement[bool] = (User.role == Role.ADMIN.value) & User.active.is_(True) & (User.id != leaving.id)
-    if not await session.scalar(select(func.count()).select_from(User).where(others)):
+    """All rows of admins are locked: two who end each other at once must not both find the other one staying."""
+    admins = select(User.id).where(User.role == Role.ADMIN.value, User.active.is_(True)).order_by(User.id)
+    staying = set(await session.scalars(admins.with_for_update())) - {leaving.id}
+    if not staying:
         raise Conflict("last_admin", "This is the last administrator.", "마지막 관리자입니다.")
 
 
@@ -164,9 +182,9 @@ async def _set_mapping(session: AsyncSession, user: User, unix_user: str | None,
             "Unix 계정과 Slurm 계정을 함께 주거나 둘 다 비우세요.",
         )
     if unix_user is not None and not _USERNAME.fullmatch(unix_user):
-        raise _bad_name("Unix account", "Unix 계정", unix_user)
+        raise _bad_name("unix_user", "Unix account", "Unix 계정", unix_user)
     if slurm_account is not None and not _ACCOUNT.fullmatch(slurm_account):
-        raise _bad_name("Slurm account", "Slurm 계정", slurm_account)
+        raise _bad_name("slurm_account", "Slurm account", "Slurm 계정", slurm_account)
     if unix_user is not None:
         with session.no_autoflush:
             holder = await session.scalar(select(User).where(User.unix_user == unix_user))
@@ -176,11 +194,18 @@ async def _set_mapping(session: AsyncSession, user: User, unix_user: str | None,
                 f"The Unix account {unix_user} belongs to {holder.username}.",
                 f"Unix 계정 {unix_user}은(는) {holder.username}의 것입니다.",
             )
-    user.unix_user, user.slurm_account = unix_user, slurm_account
+    if (user.unix_user, user.slurm_account) != (unix_user, slurm_account):
+        user.unix_user, user.slurm_account = unix_user, slurm_account
+        user.mapping_asked_at = now()
 
 
-def _bad_name(what_en: str, what_ko: str, value: str) -> Invalid:
-    return Invalid("bad_name", f"Not a valid {what_en}: {value!r}", f"올바른 {what_ko}이(가) 아닙니다: {value!r}")
+def _exists(username: str) -> Conflict:
+    return Conflict("user_exists", f"User name already exists: {username}", f"이미 있는 사용자 이름입니다: {username}")
+
+
+def _bad_name(field: str, what_en: str, what_ko: str, value: str) -> Invalid:
+    english, korean = f"Not a valid {what_en}: {value!r}", f"올바른 {what_ko}이(가) 아닙니다: {value!r}"
+    return Invalid("bad_name", english, korean, [Problem(field, "bad_name", korean, english, cure_ko="", cure_en="")])
 
 
 def _facts(user: User) -> dict[str, object]:

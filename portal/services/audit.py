@@ -19,6 +19,7 @@ class Action(StrEnum):
     USER_DEACTIVATE = "user.deactivate"
     USER_REACTIVATE = "user.reactivate"
     USER_MAPPING = "user.mapping_checked"
+    USER_MAPPING_ASK = "user.mapping_ask"
     PASSWORD_HAND_OUT = "password.hand_out"
     PASSWORD_CHANGE = "password.change"
     SIGN_IN = "session.begin"
@@ -62,6 +63,7 @@ class Action(StrEnum):
     IMAGE_CONVERT = "image.convert"
     IMAGE_REMOVE = "image.remove"
     DOCTOR_ASK = "doctor.ask"
+    AUDIT_EXPORT = "audit.export"
     MAINTENANCE_ON = "maintenance.on"
     MAINTENANCE_OFF = "maintenance.off"
 

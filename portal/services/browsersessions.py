@@ -66,9 +66,18 @@ async def end_one(session: AsyncSession, actor: Actor, session_id: int) -> None:
     record(session, actor, Action.SIGN_OUT, "user", actor.name, after={"sessions": 1})
 
 
-async def end_all(session: AsyncSession, user: User, *, but: int | None = None) -> int:
+async def end_others(session: AsyncSession, actor: Actor, here: int) -> int:
+    """End all of one's own sessions but the one with id `here`; how many there were."""
+    user = await session.get_one(User, actor.user_id)
+    count = await end_all(session, user, but=here)
+    if count:
+        record(session, actor, Action.SIGN_OUT, "user", actor.name, after={"sessions": count})
+    return count
+
+
+async def end_all(session: AsyncSession, user: User, *, but: int = 0) -> int:
     """End the person's sessions, except the one with id `but`; how many there were."""
-    query = select(BrowserSession).where(BrowserSession.user_id == user.id, BrowserSession.id != (but or 0))
+    query = select(BrowserSession).where(BrowserSession.user_id == user.id, BrowserSession.id != but)
     ended = list(await session.scalars(query))
     for found in ended:
         await session.delete(found)

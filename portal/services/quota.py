@@ -24,14 +24,19 @@ async def one_at_a_time(session: AsyncSession, owner: User) -> None:
     await session.execute(select(User.id).where(User.id == owner.id).with_for_update(key_share=True, of=User))
 
 
+async def waiting_of(session: AsyncSession, owner_id: int) -> int:
+    """How many of this user's requests wait now."""
+    waiting = select(func.count()).select_from(Workload)
+    mine = waiting.where(Workload.owner_id == owner_id, Workload.state.in_(PENDING), Workload.kind != TEST)
+    return await session.scalar(mine) or 0
+
+
 async def demand_room_for_one(session: AsyncSession, settings: Settings, owner: User) -> None:
     """Raises TooMany when `owner` has as many waiting requests as one may have; `one_at_a_time` goes before.
 
     Minimal run tests do not count: each belongs to a request that does.
     """
-    waiting = select(func.count()).select_from(Workload)
-    mine = waiting.where(Workload.owner_id == owner.id, Workload.state.in_(PENDING), Workload.kind != TEST)
-    count, most = await session.scalar(mine) or 0, settings.limits.pending_workloads
+    count, most = await waiting_of(session, owner.id), settings.limits.pending_workloads
     if count < most:
         return
     raise TooMany(

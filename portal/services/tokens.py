@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Token, User, now
@@ -17,6 +17,7 @@ from portal.services.access import allowed, demand, token_facts
 from portal.services.accounts import Role, user_named
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from portal.services.paging import Page, contains, paged
 
 
 class Scope(StrEnum):
@@ -37,6 +38,8 @@ TOKEN_MARK = "one_"
 PREFIX_CHARS = 10
 LAST_USE_STEP = timedelta(minutes=1)
 MAX_TOKEN_DAYS = 365
+MAX_NAME_CHARS = 64
+STATUSES = ("valid", "expired", "revoked")
 
 
 async def make_token(
@@ -82,11 +85,43 @@ async def tokens_of(session: AsyncSession, actor: Actor, *, everybody: bool = Fa
     return list(await session.scalars(query))
 
 
-async def revoke_token(session: AsyncSession, actor: Actor, token_id: int) -> Token:
-    """End a token now: one's own, or any for admins; again is fine. Raises NotFound (also for another's)."""
+async def page(
+    session: AsyncSession, actor: Actor, *, q: str = "", status: str = "", number: int = 1, size: int = 50
+) -> Page[Token]:
+    """A page of everybody's tokens, newest first; `status` is one of STATUSES. Raises Forbidden."""
+    demand(actor, Permission.USER_MANAGE)
+    query = select(Token).join(User, Token.user_id == User.id).order_by(Token.id.desc())
+    if q:
+        places = (Token.name, Token.prefix, User.username, User.display_name)
+        query = query.where(or_(*(contains(place, q) for place in places)))
+    conditions = {
+        "valid": and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now())),
+        "expired": and_(Token.revoked_at.is_(None), Token.expires_at <= now()),
+        "revoked": Token.revoked_at.is_not(None),
+    }
+    if status:
+        query = query.where(conditions[status])
+    return await paged(session, query, number, size)
+
+
+def status_of(token: Token) -> str:
+    """One of STATUSES, as of now."""
+    if token.revoked_at is not None:
+        return "revoked"
+    return "expired" if token.expires_at is not None and token.expires_at <= now() else "valid"
+
+
+async def token_for(session: AsyncSession, actor: Actor, token_id: int) -> Token:
+    """A token that the actor may revoke. Raises NotFound (also for another's)."""
     token = await session.get(Token, token_id)
     if token is None or not allowed(actor, Permission.TOKEN_REVOKE, token_facts(token)):
         raise NotFound("token", str(token_id))
+    return token
+
+
+async def revoke_token(session: AsyncSession, actor: Actor, token_id: int) -> Token:
+    """End a token now: one's own, or any for admins; again is fine. Raises NotFound (also for another's)."""
+    token = await token_for(session, actor, token_id)
     if token.revoked_at is None:
         token.revoked_at = now()
         record(session, actor, Action.TOKEN_REVOKE, "token", str(token.id), before={"prefix": token.prefix})
@@ -116,7 +151,7 @@ async def authenticate(session: AsyncSession, value: str, *, address: str = "", 
         record(session, actor, Action.SIGN_IN_FAILED, "token", str(token.id), after={"why": why}, result="refused")
         raise _unauthenticated(why)
     if token.last_used_at is None or moment - token.last_used_at >= LAST_USE_STEP:
-        token.last_used_at = moment
+        token.last_used_at, token.last_address = moment, address
     return actor
 
 

@@ -22,6 +22,7 @@ from portal.web.requestid import request_id_of
 
 Theme = Literal["", "light", "dark"]
 """Without a choice the browser's own."""
+ROWS_PER_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Frame:
     def before_sign_in(self, token: str) -> Frame:
         """With the form token of a visit that begins with this very answer."""
         return replace(self, form_token=token)
+
+    @property
+    def rows_per_page(self) -> int:
+        """How many rows of a table this person wants to see at once."""
+        return self.visitor.rows_per_page if self.visitor else ROWS_PER_PAGE
 
     @property
     def here(self) -> str:

@@ -121,6 +121,45 @@ SCOPE: Final = {
     "download": Label(N_("Download models")),
     "approve": Label(N_("Approve")),
 }
+TOKEN: Final = {
+    "valid": Label(N_("Valid"), "ok", "circle-check"),
+    "expired": Label(N_("Expired"), "off", "clock"),
+    "revoked": Label(N_("Revoked"), "off", "ban"),
+}
+PERMISSION: Final = {
+    "cluster:read": N_("See the cluster"),
+    "queue:read": N_("See the queue"),
+    "approvals:read": N_("See approvals"),
+    "app:create": N_("Create Apps"),
+    "token:create": N_("Make own API tokens"),
+    "user:manage": N_("Manage users"),
+    "audit:read": N_("Read the audit log"),
+    "image:read": N_("See images"),
+    "image:remove": N_("Remove images"),
+    "cluster:check": N_("Check the system"),
+    "maintenance:switch": N_("Switch maintenance"),
+    "app:read": N_("See an App"),
+    "app:edit": N_("Edit an App"),
+    "app:archive": N_("Archive an App"),
+    "app:share": N_("Share an App"),
+    "app:submit": N_("Submit an App"),
+    "workload:read": N_("See a workload"),
+    "workload:logs": N_("Read logs (others' where shared)"),
+    "workload:archive": N_("Download all logs"),
+    "workload:edit": N_("Edit a waiting request"),
+    "workload:cancel": N_("Cancel a workload"),
+    "workload:rerun": N_("Rerun a workload"),
+    "workload:test": N_("Run the minimal run test"),
+    "workload:approve": N_("Approve a request"),
+    "workload:reject": N_("Reject a request"),
+    "workload:prioritise": N_("Change priority and order"),
+    "workload:hold": N_("Hold and release"),
+    "model:read": N_("See a model"),
+    "model:download": N_("Download a model"),
+    "model:rename": N_("Rename a model"),
+    "token:revoke": N_("Revoke an API token"),
+}
+"""Words for the permissions; one that has none is shown by its code alone."""
 
 LABELS: Final = SimpleNamespace(
     workload=WORKLOAD,
@@ -140,5 +179,7 @@ LABELS: Final = SimpleNamespace(
     visibility=VISIBILITY,
     mapping=MAPPING,
     scope=SCOPE,
+    token=TOKEN,
+    permission=PERMISSION,
 )
 """All of them, as templates see them."""

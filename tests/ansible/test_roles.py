@@ -9,7 +9,7 @@ import tomllib
 import pytest
 import yaml
 
-from portal.db.models import Base
+from portal.db.models import Base, User
 from tests.ansible.conftest import ANSIBLE, ROLES, Task, defaults
 
 LIBRARIES = {"packages", "secrets"}
@@ -69,10 +69,12 @@ def test_the_web_role_can_never_change_what_was_recorded() -> None:
     assert not any(powers[table] for table in ("attempts", "slurm_jobs", "models", "cluster_state"))
     passing = {"browser_sessions", "sign_in_tries", "drafts", "draft_saves", "component_uses", "maintenance"}
     assert {table for table, granted in powers.items() if "DELETE" in granted} == passing, "all else is kept for ever"
-    (own,) = powers["users"]
-    deciding = ("role", "active", "username", "unix_user", "slurm_account")
-    assert own.startswith("UPDATE (")
-    assert not any(column in own for column in deciding), "who one is, only portal-admin decides"
+    added, changed = powers["users"]
+    assert (added, changed.startswith("UPDATE (")) == ("INSERT", True)
+    columns = changed.removeprefix("UPDATE (").removesuffix(")").split(", ")
+    assert columns == sorted(columns)
+    fixed = {"id", "username", "created_at", "mapping_state", "mapping_says", "mapping_checked_at"}
+    assert set(columns) == set(User.__table__.columns.keys()) - fixed, "what the daemon saw, only the daemon writes"
 
 
 def test_every_service_program_has_a_unit() -> None:

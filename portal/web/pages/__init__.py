@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from portal.web.pages import (
+    access,
     account,
     appmanage,
     apps,
@@ -13,6 +14,7 @@ from portal.web.pages import (
     components,
     home,
     imagechecks,
+    people,
     preferences,
     signin,
     trainer,
@@ -22,6 +24,8 @@ PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
     *home.ROUTES,
     *account.ROUTES,
+    *people.ROUTES,
+    *access.ROUTES,
     *apps.ROUTES,
     *appmanage.ROUTES,
     *builder.ROUTES,

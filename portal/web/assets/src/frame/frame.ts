@@ -1,5 +1,6 @@
 /** The frame's parts: menus, copying, showing a password, toasts, the expired session. Without it all pages still work. */
 
+import { watchConfirms } from "./confirm";
 import { watchForms } from "./forms";
 import { watchSession } from "./session";
 
@@ -99,4 +100,5 @@ export function startFrame(): void {
   });
   watchSession();
   watchForms();
+  watchConfirms();
 }
