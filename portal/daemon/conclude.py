@@ -115,10 +115,7 @@ async def _judge_test(
         raise AssertionError(f"test run {run.id} has no test row")
     result = _result(context, run, attempt, report)
     passed = result.passed and attempt.outcome == "completed"
-    results = {**result.results, "why_ko": result.why_ko, "why_en": result.why_en}
-    if result.convergence is not None and result.convergence.trend is not None:
-        results["rising"] = result.convergence.trend.rising
-    await state.judge_test(session, test, passed=passed, results=results)
+    await state.judge_test(session, test, passed=passed, results={**result.results, **result.details})
 
 
 def _result(context: Context, run: Workload, attempt: Attempt, report: RunReport) -> TestResult:

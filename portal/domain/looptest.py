@@ -23,6 +23,14 @@ SITE_ZONE = ZoneInfo("Asia/Seoul")
 
 
 @dataclass(frozen=True)
+class Iteration:
+    """One run of a general test: whether every step ended well, and how long it took in seconds."""
+
+    ok: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
 class TestResult:
     """A judged test: `results` is loopTest's; `why_*` says in words why it failed ("" when it passed)."""
 
@@ -33,19 +41,26 @@ class TestResult:
     why_ko: str = ""
     why_en: str = ""
     convergence: Convergence | None = None
+    rewards: tuple[tuple[int, float], ...] = ()
+    runs: tuple[Iteration, ...] = ()
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What pages show beside `results`: the series itself, the trend's figures, why it failed; JSON has no infinities."""
+        found: dict[str, Any] = {"why_ko": self.why_ko, "why_en": self.why_en}
+        if self.rewards:
+            found["rewards"] = [[episode, one if math.isfinite(one) else None] for episode, one in self.rewards]
+        if self.runs:
+            found["runs"] = [{"ok": run.ok, "seconds": run.seconds} for run in self.runs]
+        trend = self.convergence.trend if self.convergence else None
+        if trend is not None:
+            found |= {"rising": trend.rising, "s": trend.s, "p_falling": trend.p_falling, "p_rising": trend.p_rising}
+        return found
 
     @property
     def status(self) -> TestStatus:
         """passed or failed."""
         return TestStatus.PASSED if self.passed else TestStatus.FAILED
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """One run of a general test: whether every step ended well, and how long it took in seconds."""
-
-    ok: bool
-    seconds: float
 
 
 def loop_test(
@@ -87,24 +102,26 @@ def rl_result(rewards: Sequence[tuple[int, float]], *, episodes: int, must_rise:
     """Judge an RL test: every one of the `episodes` asked for reported a finite reward, and the series converged."""
     values = [reward for _, reward in rewards]
     verdict = judge(values, must_rise=must_rise)
-    results = {
+    results: dict[str, Any] = {
         "convergence": verdict.converged,
         "avgReward": _figure(sum(value / len(values) for value in values)) if values and verdict.all_finite else None,
         "finalReward": _figure(values[-1]) if values and math.isfinite(values[-1]) else None,
         "log": "\n".join(f"Episode {episode}: reward={_shown(reward)}" for episode, reward in rewards),
     }
     missing = [episode for episode in range(1, episodes + 1) if episode not in dict(rewards)]
-    if missing:
-        return _failed(results, verdict, *_missing_words(missing, episodes))
+    why_ko, why_en = _missing_words(missing, episodes) if missing else _verdict_words(verdict)
+    return TestResult(not why_en, results, why_ko, why_en, verdict, tuple(rewards))
+
+
+def _verdict_words(verdict: Convergence) -> tuple[str, str]:
+    """Why the rewards do not pass; empty: they do."""
     if not verdict.all_finite:
-        return _failed(results, verdict, "유한하지 않은 보상이 있습니다.", "Some rewards are not finite.")
+        return "유한하지 않은 보상이 있습니다.", "Some rewards are not finite."
     if verdict.trend is not None and verdict.trend.falling:
-        return _failed(results, verdict, "보상이 유의하게 떨어졌습니다.", "The rewards fell significantly.")
+        return "보상이 유의하게 떨어졌습니다.", "The rewards fell significantly."
     if not verdict.converged:
-        return _failed(
-            results, verdict, "보상이 유의하게 오르지 않았습니다.", "The rewards did not rise significantly."
-        )
-    return TestResult(passed=True, results=results, convergence=verdict)
+        return "보상이 유의하게 오르지 않았습니다.", "The rewards did not rise significantly."
+    return "", ""
 
 
 def _missing_words(missing: Sequence[int], episodes: int) -> tuple[str, str]:
@@ -112,10 +129,6 @@ def _missing_words(missing: Sequence[int], episodes: int) -> tuple[str, str]:
         f"에피소드 {episodes}개 중 {len(missing)}개의 보상이 보고되지 않았습니다 (처음: {missing[0]}).",
         f"{len(missing)} of {episodes} episodes reported no reward (first: {missing[0]}).",
     )
-
-
-def _failed(results: dict[str, Any], verdict: Convergence, why_ko: str, why_en: str) -> TestResult:
-    return TestResult(passed=False, results=results, why_ko=why_ko, why_en=why_en, convergence=verdict)
 
 
 def general_result(iterations: Sequence[Iteration], *, asked: int) -> TestResult:
@@ -130,14 +143,11 @@ def general_result(iterations: Sequence[Iteration], *, asked: int) -> TestResult
             for number, iteration in enumerate(iterations, 1)
         ),
     }
-    if good == asked == len(iterations):
-        return TestResult(passed=True, results=results)
-    return TestResult(
-        passed=False,
-        results=results,
-        why_ko=f"{asked}회 중 {good}회 성공했습니다.",
-        why_en=f"{good} of {asked} runs succeeded.",
+    passed = good == asked == len(iterations)
+    why_ko, why_en = (
+        ("", "") if passed else (f"{asked}회 중 {good}회 성공했습니다.", f"{good} of {asked} runs succeeded.")
     )
+    return TestResult(passed, results, why_ko, why_en, runs=tuple(iterations))
 
 
 def _figure(value: float) -> float:

@@ -115,6 +115,15 @@ def _scripts(request: RunRequest, inventory: tuple[NodeClass, ...], settings: Se
     return tuple(job.script for job in compile_run(pinned, inventory, images, site_policy(settings)).jobs)
 
 
+def gpus_of_job(job: Mapping[str, Any]) -> dict[str, int]:
+    """Label -> GPUs that one job of a plan's document holds in all its groups."""
+    found: dict[str, int] = {}
+    for group in job["groups"]:
+        if group["gpu_type"] and group["gpus"]:
+            found[group["gpu_type"]] = found.get(group["gpu_type"], 0) + group["gpus"] * group["nodes"]
+    return found
+
+
 def names_of(spec: AppSpec) -> dict[str, str]:
     """Step id -> the component's name, for sentences."""
     return {f"{task.task_id}/{component.id}": component.name for _path, task, component in components_of(spec)}

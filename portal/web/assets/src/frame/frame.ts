@@ -67,10 +67,13 @@ function onClick(event: MouseEvent): void {
   const dialog = opener && document.getElementById(opener.dataset.dialog ?? "");
   if (dialog instanceof HTMLDialogElement) {
     event.preventDefault();
-    dialog.showModal();
+    if (!dialog.open) dialog.showModal();
   }
   const closer = target?.closest("[data-close]");
-  if (closer) closer.closest("dialog")?.close();
+  if (closer) {
+    closer.closest("dialog")?.close();
+    event.preventDefault();
+  }
   if (target?.closest("[aria-disabled=true]")) event.preventDefault();
 }
 
