@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Literal
 
 DEFAULT_LAUNCH_BACKOFF_S = (5.0, 15.0, 45.0, 135.0)
@@ -167,10 +167,22 @@ class RunnerJob:
         return missing + large
 
     def to_json(self) -> str:
-        """The job as the runner reads it: ASCII, one key a line, keys in the order of the fields."""
-        body = asdict(self)
-        body["het_size"] = self.het_size
-        for step in body["steps"]:
-            ready = step["ready"]
-            step["ready"] = ready and {name: value for name, value in ready.items() if value is not None}
-        return json.dumps(body, indent=1)
+        """The job as the runner reads it: ASCII, one key a line (a line each step and group), keys in the order of the fields."""
+        body = {**vars(self), "het_size": self.het_size}
+        return "{\n" + ",\n".join(f' "{name}": {_lines(value)}' for name, value in body.items()) + "\n}"
+
+
+def _lines(value: Any) -> str:
+    """A value as JSON: parts of the job a line each, anything else in one."""
+    if isinstance(value, tuple) and any(is_dataclass(part) for part in value):
+        return "[\n  " + ",\n  ".join(_encode(part) for part in value) + "\n ]"
+    return _encode(value)
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    """A part of the job as JSON has it. json.dumps asks for it, so that nothing is copied (`asdict` copies every value)."""
+    fields = vars(part)
+    return {name: value for name, value in fields.items() if value is not None} if isinstance(part, Ready) else fields
+
+
+_encode = json.JSONEncoder(default=_plain).encode

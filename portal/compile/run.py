@@ -6,6 +6,7 @@ for job in run.jobs: for_hand_over(job.submission, JobMark(...), predecessors=..
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,13 +34,14 @@ from portal.spec.rules import param_text, param_variable
 from portal.spec.values import ready_file_path
 from slurm.graph import Edge, Step, StepGraph
 from slurm.inventory import NodeClass, usable_by
-from slurm.plan import Group, Plan, PlannedJob, make_plan
+from slurm.plan import Form, Group, Plan, PlannedJob, make_plan
 from slurm.runnerjob import After, ContainerCommand, Input, Ready, RunnerGroup, RunnerJob, RunnerStep
 from slurm.script import batch_script
 from slurm.submission import Component as SubmissionComponent
 from slurm.submission import Submission
 
 CUDA_VARIABLE = "CUDA_VISIBLE_DEVICES"
+PLANS_KEPT = 64
 
 
 def compile_run(
@@ -69,14 +71,36 @@ def plan_run(request: RunRequest, graph: StepGraph, inventory: Sequence[NodeClas
     A test is one job: its runner runs the graph as often as asked.
     """
     usable = usable_by(inventory, account=request.account, qos=request.place.qos, time_limit_min=request.time_limit_min)
+    return _made_plan(
+        graph,
+        usable,
+        "together" if request.test else request.form,
+        tuple(sorted(request.expected_s.items())),
+        request.smallest,
+        site.held_over_used,
+        site.runner_memory_mib,
+    )
+
+
+@functools.lru_cache(maxsize=PLANS_KEPT)
+def _made_plan(
+    graph: StepGraph,
+    usable: tuple[NodeClass, ...],
+    form: Form,
+    expected_s: tuple[tuple[str, float], ...],
+    smallest: bool,
+    held_over_used: float,
+    runner_memory_mib: int,
+) -> Plan:
+    """The same graph on the same nodes has the same plan: an App that is run again and again is planned once."""
     return make_plan(
         graph,
         usable,
-        form="together" if request.test else request.form,
-        expected_s=request.expected_s or None,
-        held_over_used=site.held_over_used,
-        smallest=request.smallest,
-        runner_memory_mib=site.runner_memory_mib,
+        form=form,
+        expected_s=dict(expected_s) or None,
+        held_over_used=held_over_used,
+        smallest=smallest,
+        runner_memory_mib=runner_memory_mib,
     )
 
 

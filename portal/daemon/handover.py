@@ -1,9 +1,10 @@
 """Station three: queued workloads become Slurm jobs, each handed over at most once.
 
 A batch goes in three steps: one transaction writes plans and intents, several jobs at a time are submitted, one transaction
-writes what Slurm answered. An intent's random nonce is in its job's name. An intent that an earlier round left open is looked
-for in Slurm by that name before it is submitted, so a crash between "Slurm took it" and "the row says so" is found and
-adopted, never repeated; one that this very round has just committed needs no look, because nobody can have used its name.
+writes what Slurm answered. The next batch's first step goes on beside the last two. An intent's random nonce is in its job's
+name. An intent that an earlier round left open is looked for in Slurm by that name before it is submitted, so a crash between
+"Slurm took it" and "the row says so" is found and adopted, never repeated; one that this very round has just committed needs
+no look, because nobody can have used its name.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from portal.compile import JobMark, for_hand_over
 from portal.daemon.context import Context
 from portal.daemon.images import digests_of
 from portal.daemon.intents import Begun, begin
-from portal.daemon.rounds import abreast, in_batches
+from portal.daemon.rounds import abreast, relayed
 from portal.db.engine import transaction
 from portal.db.models import Attempt, Image, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
@@ -47,7 +48,7 @@ async def hand_over(context: Context) -> None:
         inventory = await cluster.inventory(session, context.settings) if ready else ()
         stopped = await maintenance.current(session)
     if inventory and not stopped:
-        await in_batches(context, ready, BATCH, functools.partial(_hand_over, inventory=inventory))
+        await relayed(context, ready, BATCH, functools.partial(_begin, inventory=inventory), _finish)
 
 
 def _handed_over_already() -> ColumnElement[bool]:
@@ -56,8 +57,8 @@ def _handed_over_already() -> ColumnElement[bool]:
     return exists().where(Attempt.workload_id == Workload.id, Attempt.outcome == "", ~intent)
 
 
-async def _hand_over(context: Context, batch: Sequence[str], *, inventory: tuple[NodeClass, ...]) -> None:
-    begun = await _begin(context, batch, inventory)
+async def _finish(context: Context, begun: dict[str, Begun]) -> None:
+    """Submit what was begun, then write down what Slurm said."""
     outcomes: list[tuple[int, Outcome]] = []
 
     async def submit(context: Context, workload_id: str) -> None:
@@ -69,7 +70,7 @@ async def _hand_over(context: Context, batch: Sequence[str], *, inventory: tuple
         raise trouble
 
 
-async def _begin(context: Context, batch: Sequence[str], inventory: tuple[NodeClass, ...]) -> dict[str, Begun]:
+async def _begin(context: Context, batch: Sequence[str], *, inventory: tuple[NodeClass, ...]) -> dict[str, Begun]:
     """Workload id -> what is to be submitted, in the order of `batch`; committed before anything is."""
     begun: dict[str, Begun] = {}
     async with transaction(context.sessions) as session:

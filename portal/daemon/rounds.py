@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from slurm.errors import SlurmUnreachable
 
 log = structlog.get_logger()
 Key = TypeVar("Key", int, str)
+Halfway = TypeVar("Halfway")
 
 NOBODY_CAN_GO_ON = (SlurmUnreachable, StoreUnavailable, OperationalError)
 """A service is away: the round ends here, the next one begins again."""
@@ -58,6 +60,47 @@ async def in_batches(
         except Exception as error:
             log.info("a batch failed; its members are looked at one by one", first=batch[0], error=str(error)[:200])
             await each(context, batch, alone)
+
+
+async def relayed(
+    context: Context,
+    keys: Sequence[Key],
+    size: int,
+    first: Callable[[Context, Sequence[Key]], Awaitable[Halfway]],
+    second: Callable[[Context, Halfway], Awaitable[None]],
+) -> None:
+    """As `in_batches`, with a step of two halves: the second of one batch goes on beside the first of the next.
+
+    What nobody can go on with ends it once both halves under way have ended; a first half may then stay without its second,
+    as it does when the process dies between them.
+    """
+    carried: list[Halfway] = []
+    troubles: list[Exception] = []
+
+    async def begin(batch: Sequence[Key]) -> None:
+        async def one(context: Context, keys: Sequence[Key]) -> None:
+            carried.append(await first(context, keys))
+
+        await in_batches(context, batch, size, one)
+
+    async def end(ready: Sequence[Halfway]) -> None:
+        for one in ready:
+            await second(context, one)
+
+    async def guarded(work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except NOBODY_CAN_GO_ON as error:
+            troubles.append(error)
+        except Exception:
+            log.exception("held up; the next round tries again", step=second.__name__)
+
+    for start in range(0, len(keys) + size, size):
+        ready, carried = carried, []
+        halves = (functools.partial(end, ready), functools.partial(begin, keys[start : start + size]))
+        await context.together([functools.partial(guarded, half) for half in halves])
+        if troubles:
+            raise troubles[0]
 
 
 async def abreast(

@@ -23,6 +23,21 @@ async def change(
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Move `workload` to `to`. Raises portal.domain.lifecycle.IllegalTransition; nothing is written then."""
+    await write(session, workload, to, actor, phase=phase, failure=failure, detail=detail)
+    await session.flush()
+
+
+async def write(
+    session: AsyncSession,
+    workload: Workload,
+    to: State,
+    actor: Actor,
+    *,
+    phase: str = "",
+    failure: dict[str, Any] | None = None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """As `change`, but sent to the database with the rest of its transaction: for batches, where each flush costs."""
     before = State(workload.state)
     check_transition(before, to)
     workload.state = to.value
@@ -50,7 +65,6 @@ async def change(
     event(session, workload, "portal", f"state_{to.value}", text=actor.name, data=facts)
     if workload.kind == "test" and to in TERMINAL:
         await _close_test(session, workload, to)
-    await session.flush()
 
 
 def begun_attempt(workload: Workload) -> Attempt | None:

@@ -8,6 +8,7 @@ loaded.problems               # warnings only
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from portal.spec.translate import shape_problems
 
 _REPAIR_ROUNDS = 3
 """Dropping a field can leave its object without what it needs (ready without port): drop that too, and once more."""
+
+_KEPT_CHARS = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,17 @@ def load_spec(data: bytes | str | Mapping[str, Any]) -> LoadedSpec:
 
 
 def load_resolved(data: Mapping[str, Any]) -> AppSpec:
-    """The spec of a stored, already checked document (a workload's row). Raises SpecError as load_spec does."""
-    return load_spec(data).spec
+    """The spec of a stored, already checked document (a workload's row). Raises SpecError as load_spec does.
+
+    Rows of one App hold the same document again and again: the newest ones are read once. Nobody changes a spec.
+    """
+    text = json.dumps(data)
+    return _read_once(text) if len(text) <= _KEPT_CHARS else load_spec(text).spec
+
+
+@functools.lru_cache(maxsize=64)
+def _read_once(text: str) -> AppSpec:
+    return load_spec(text).spec
 
 
 def dump_spec(spec: AppSpec) -> dict[str, Any]:

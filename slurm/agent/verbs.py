@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from slurm.agent.permit import check_listed, check_owner, check_submission
 from slurm.agent.restcalls import SlurmRest
 from slurm.agent.roads import Road
 from slurm.errors import NotPermitted, SlurmError, SlurmRefused, SlurmUnreachable
+from slurm.ids import component_ids
 from slurm.records import AccountingRow, ClusterVersion, JobRecord, PrioritySetup, Snapshot
 from slurm.submission import Submission
 
@@ -59,10 +60,7 @@ class Verbs:
         entry = Entry(first.name, submission.owner, first.account, len(submission.components))
         self._ledger.intend(entry)
         try:
-            leader_id = self._calls.submit(submission)
-            ids = tuple(job.job_id for job in self._calls.components(leader_id))
-            if len(ids) != entry.components:
-                raise SlurmRefused(f"Slurm made {len(ids)} of {entry.components} components")
+            ids = component_ids(self._calls.submit(submission), entry.components)
         except SlurmRefused as refusal:
             log.warning("submit refused", name=entry.name, code=refusal.code, reason=str(refusal))
             self._remove(entry)
@@ -183,11 +181,25 @@ class Verbs:
         """One moment of the cluster; headless components of ours that the last snapshot had too are swept."""
         taken = self._road.reader.snapshot()
         stuck = {job.leader_id: job for job in states.headless(taken.jobs) if self._ledger.leader_of(job.job_id)}
+        stuck |= self._incomplete(taken.jobs)
         with self._sweeping:
             due, self._headless = self._headless & stuck.keys(), frozenset(stuck)
         for leader_id in due:
             self._sweep(leader_id, stuck[leader_id].job_id)
         return taken
+
+    def _incomplete(self, jobs: Iterable[JobRecord]) -> dict[int, JobRecord]:
+        """Waiting leaders of ours that Slurm lists without all their components: what `submit` took for granted, checked."""
+        listed: dict[int, list[JobRecord]] = defaultdict(list)
+        for job in jobs:
+            if job.het_offset is not None and self._ledger.leader_of(job.leader_id):
+                listed[job.leader_id].append(job)
+        return {
+            leader_id: found[0]
+            for leader_id, found in listed.items()
+            if all(job.state == states.PENDING for job in found)
+            and {job.job_id for job in found} != set(self._ledger.entry(leader_id).ids)
+        }
 
     def _sweep(self, leader_id: int, job_id: int) -> None:
         """Cancel by the dead leader's id, the only way (measured); what fails is tried again at the next snapshot."""
