@@ -31,6 +31,9 @@ PEOPLE = (
     Person("admin", "admin", "관리자"),
     Person("kim", "researcher", "김연구원", "kim"),
     Person("park", "researcher", "박연구원", "park"),
+    Person("lee", "researcher", "이연구원", "lee"),
+    Person("choi", "researcher", "최연구원", "choi"),
+    Person("jung", "researcher", "정연구원", "jung"),
     Person("viewer", "viewer", "뷰어"),
 )
 SLURM_ACCOUNT = "lab"

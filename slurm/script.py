@@ -10,6 +10,7 @@ from slurm.runnerjob import RunnerJob
 
 INTERPRETER = "/usr/bin/python3 -IS"  # isolated: nothing of the user's own Python is loaded; a #! line has one argument
 RUNNER_MODULES = (
+    "lines.py",
     "runner_paths.py",
     "runner_files.py",
     "runner_steps.py",
@@ -19,6 +20,7 @@ RUNNER_MODULES = (
     "runner.py",
 )
 LAUNCHER_MODULES = (
+    "lines.py",
     "runner_paths.py",
     "launcher_proc.py",
     "launcher_container.py",

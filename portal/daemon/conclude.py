@@ -27,6 +27,8 @@ from portal.services import state
 from portal.services.audit import DAEMON
 from slurm.states import CANCELLED, COMPLETED, NODE_FAIL, OUT_OF_MEMORY, TIMEOUT
 
+EXIT_REFUSED = 3
+"""The runner's, when it starts nothing (slurm/inside/runner.py); a payload's own never becomes the job's."""
 NAMED = 3
 """Refusals that a failure names; its event has them all."""
 _BY_SLURM_STATE = {TIMEOUT: "time_limit", NODE_FAIL: "node_failure", OUT_OF_MEMORY: "out_of_memory"}
@@ -100,6 +102,9 @@ def _failure(workload: Workload, attempt: Attempt, report: RunReport) -> dict[st
     bad = next((job for job in attempt.jobs if job.state in _BY_SLURM_STATE), None)
     if bad is not None:
         return {"cause": _BY_SLURM_STATE[bad.state], "node": _failed_node(attempt)}
+    codes = {_leader_row(job).get("exit_code") for job in attempt.jobs}
+    if EXIT_REFUSED in codes and not any(runner.started for runner in report.runners.values()):
+        return {"cause": "not_begun"}
     states = ", ".join(job.state or job.status for job in attempt.jobs)
     if report.distrusted:
         return {"cause": "report_refused", "slurm_state": states, "what": "; ".join(report.distrusted[:NAMED])}

@@ -25,6 +25,10 @@ _CAUSES = {
         "실행기가 마지막 보고를 남기지 못했습니다 (Slurm 상태 {slurm_state}).",
         "The runner left no final report (Slurm state {slurm_state}).",
     ),
+    "not_begun": (
+        "작업을 시작할 수 없었습니다. 실행 폴더를 쓸 수 없었을 수 있습니다. 이유는 시스템 로그에 있습니다.",
+        "The job could not begin; perhaps its run directory could not be written. The system log has the reason.",
+    ),
     "report_refused": (
         "실행기의 보고를 믿을 수 없어 쓰지 않았습니다 (Slurm 상태 {slurm_state}): {what}",
         "The runner's report cannot be believed and was not used (Slurm state {slurm_state}): {what}",

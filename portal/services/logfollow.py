@@ -24,6 +24,8 @@ HELD_LINE_BYTES = 8 * 1024
 """A line without an end is shown when it is this long or the run has ended: progress bars never end theirs."""
 _CACHED_CHUNKS = 64
 _FORGET_AFTER_S = 60.0
+_Place = tuple[str, int, str, int, int]
+"""Workload, attempt, path, offset and size: what one chunk is known by."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class LogHub:
         self._store = store
         self._looks: dict[str, tuple[float, RunLogs]] = {}
         self._locks: dict[str, anyio.Lock] = {}
-        self._chunks: OrderedDict[tuple[str, int, str, int, int], bytes] = OrderedDict()
+        self._chunks: OrderedDict[_Place, bytes] = OrderedDict()
+        self._reading: dict[_Place, anyio.Lock] = {}
 
     async def look(self, workload_id: str) -> RunLogs:
         """The run's files, at most LOOK_INTERVAL_S old. Raises NotFound, Unavailable."""
@@ -111,14 +114,17 @@ class LogHub:
     async def chunk(self, logs: RunLogs, file: LogFile, offset: int) -> bytes:
         """At most CHUNK_BYTES of the file from `offset`, read once for all who are at the same place."""
         key = (logs.workload_id, logs.attempt, file.path, offset, file.size)
-        if key in self._chunks:
-            self._chunks.move_to_end(key)
-            return self._chunks[key]
-        limit = min(CHUNK_BYTES, file.size - offset)
-        data = await logs.source.read(file, offset, limit) if logs.source is not None else b""
-        self._chunks[key] = data
-        if len(self._chunks) > _CACHED_CHUNKS:
-            self._chunks.popitem(last=False)
+        try:
+            async with self._reading.setdefault(key, anyio.Lock()):
+                if key not in self._chunks:
+                    limit = min(CHUNK_BYTES, file.size - offset)
+                    self._chunks[key] = await logs.source.read(file, offset, limit) if logs.source is not None else b""
+                data = self._chunks[key]
+                self._chunks.move_to_end(key)
+                if len(self._chunks) > _CACHED_CHUNKS:
+                    self._chunks.popitem(last=False)
+        finally:
+            self._reading.pop(key, None)
         return data
 
     def _forget(self, now: float) -> None:

@@ -29,6 +29,7 @@ from slurm.inside.launcher_container import (
 from slurm.inside.launcher_payload import Payload, decode, say
 from slurm.inside.launcher_proc import all_processes, gpu_use, listening_inodes, oom_kills, tree_of
 from slurm.inside.launcher_results import share_with_group
+from slurm.inside.lines import Lines
 from slurm.inside.runner_paths import Job, Step, config_dir, launcher_events_file, model_dir, out_dir, try_dir
 
 POLL_S = 0.25
@@ -47,19 +48,6 @@ class NotRun(Exception):
         super().__init__(message)
         self.reason = reason
         self.exit_code = exit_code
-
-
-class Lines:
-    """JSON lines of one file: opened for each line, so that readers on other nodes see it (NFS: close to open)."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def write(self, **record: Any) -> None:
-        """Append one record with the time now."""
-        line = json.dumps(dict(record, t=time.time())) + "\n"
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(line)
 
 
 class Launcher:
@@ -100,14 +88,14 @@ class Launcher:
 
     def _not_run(self, why: NotRun) -> int:
         say(str(why))
-        self.events.write(event="ended", exit_code=why.exit_code, signal=None, reason=why.reason)
+        self._report_end(why.exit_code, None, why.reason)
         return why.exit_code
 
     def _run_in(self, scratch: str) -> int:
         mounts = one_mounts(self.job, self.step, self.iteration)
         port, ready_file = self._readiness()
         if self._stop_word():
-            self.events.write(event="ended", exit_code=None, signal=None, reason="stopped")
+            self._report_end(None, None, "stopped")
             return EXIT_NOT_RUN
         kills = oom_kills()
         payload = Payload(self._start(mounts, scratch, port), self.step, ready_file, port if self._watches() else None)
@@ -167,6 +155,7 @@ class Launcher:
 
     def _look(self, payload: Payload) -> None:
         """One look at the running payload."""
+        self.events.flush()
         if not payload.is_ready and not payload.stopping and payload.looks_ready():
             payload.is_ready = True
             self.events.write(event="ready", port=payload.port)
@@ -226,10 +215,16 @@ class Launcher:
             reason = "exit" if number is None else "signal"
             if memory_ran_out and number == signal.SIGKILL:
                 reason = "out_of_memory"
-        self.events.write(event="ended", exit_code=exit_code, signal=number, reason=reason)
+        self._report_end(exit_code, number, reason)
         if payload.stop_word == "service_done":
             return 0
         return exit_code or (EXIT_NOT_RUN if reason else 0)
+
+    def _report_end(self, exit_code: Optional[int], number: Optional[int], reason: str) -> None:
+        """The word that the runner waits for: a file system that is full keeps it from nobody, it comes later."""
+        self.events.write(event="ended", exit_code=exit_code, signal=number, reason=reason)
+        if not self.events.settle():
+            say("the end cannot be reported: the run directory cannot be written")
 
 
 def scratch_prefix(environ: Dict[str, str]) -> str:

@@ -74,6 +74,7 @@ def run_passes(job: Job, events: Events, ending: Ending, job_id: str) -> bool:
     first = min(failures, key=lambda failure: float(failure["t"])) if failures else None
     all_good: bool = good == job["iterations"]
     events.write("runner_ended", ok=all_good, first_failure=first)
+    events.settle()
     return all_good
 
 

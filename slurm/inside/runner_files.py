@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import stat
-import time
+import sys
 from typing import Any, Dict, List
 
+from slurm.inside.lines import Lines
 from slurm.inside.runner_paths import (
     Job,
+    Step,
     checkpoint_dir,
     config_dir,
     job_file,
@@ -33,16 +35,27 @@ class Events:
     """The runner's own events; making it is what claims the attempt."""
 
     def __init__(self, path: str) -> None:
-        """Raises Refused when the attempt has events already: an attempt runs once."""
+        """Raises Refused when the attempt has events already (an attempt runs once), or none can be made."""
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
         except FileExistsError as exc:
             raise Refused("%s exists: this attempt has run already" % path) from exc
+        except OSError as exc:
+            raise Refused("the run directory cannot be written: %s" % exc) from exc
+        self._lines = Lines(path)
 
     def write(self, event: str, **data: Any) -> None:
-        """Append one event with the time now, as one write."""
-        record = dict(t=time.time(), event=event, **data)
-        os.write(self._file, (json.dumps(record) + "\n").encode("ascii"))
+        """Append one event with the time now."""
+        self._lines.write(event=event, **data)
+
+    def flush(self) -> None:
+        """Try again to write what could not be written."""
+        self._lines.flush()
+
+    def settle(self) -> None:
+        """Wait for a while until everything is written."""
+        if not self._lines.settle():
+            print("the last events are lost: the run directory cannot be written", file=sys.stderr, flush=True)
 
 
 def make_owned(path: str) -> None:
@@ -67,28 +80,37 @@ def claim_run_dir(job: Job, launcher_source: str) -> Events:
     for path in (os.path.dirname(workload), workload, attempt):
         make_owned(path)
     events = Events(runner_events_file(job))
-    write_json(job_file(job), job)
-    write_text(launcher_file(job), launcher_source)
+    try:
+        write_json(job_file(job), job)
+        write_text(launcher_file(job), launcher_source)
+    except OSError as exc:
+        raise Refused("the run directory cannot be written: %s" % exc) from exc
     return events
 
 
 def make_step_dirs(job: Job) -> None:
-    """Every folder of every step and iteration, before anything starts: output to a missing folder is lost silently."""
-    for iteration in range(1, job["iterations"] + 1):
-        os.makedirs(model_dir(job, iteration), exist_ok=True)
-        for step in job["steps"]:
-            names = (out_dir, config_dir, checkpoint_dir)
-            folders = [name(job, iteration, step["id"]) for name in names] + [try_dir(job, iteration, step["id"], 1)]
-            for folder in folders:
-                os.makedirs(folder, exist_ok=True)
-            write_text(metrics_file(job, iteration, step["id"]), "")
-            config = {
-                "app": job["config"]["app"],
-                "training": job["config"]["training"] or {},
-                "params": step["params"],
-            }
-            for name, content in config.items():
-                write_json(os.path.join(config_dir(job, iteration, step["id"]), name + ".json"), content)
+    """Every folder of every step and iteration, before anything starts: output to a missing folder is lost silently.
+
+    Raises Refused when one cannot be made.
+    """
+    try:
+        for iteration in range(1, job["iterations"] + 1):
+            os.makedirs(model_dir(job, iteration), exist_ok=True)
+            for step in job["steps"]:
+                _make_dirs_of(job, iteration, step)
+    except OSError as exc:
+        raise Refused("the run directory cannot be written: %s" % exc) from exc
+
+
+def _make_dirs_of(job: Job, iteration: int, step: Step) -> None:
+    names = (out_dir, config_dir, checkpoint_dir)
+    folders = [name(job, iteration, step["id"]) for name in names] + [try_dir(job, iteration, step["id"], 1)]
+    for folder in folders:
+        os.makedirs(folder, exist_ok=True)
+    write_text(metrics_file(job, iteration, step["id"]), "")
+    config = {"app": job["config"]["app"], "training": job["config"]["training"] or {}, "params": step["params"]}
+    for name, content in config.items():
+        write_json(os.path.join(config_dir(job, iteration, step["id"]), name + ".json"), content)
 
 
 def take_over_checkpoints(job: Job) -> None:

@@ -46,6 +46,7 @@ class Pass:
 
     def look(self) -> None:
         """One turn of the loop."""
+        self._events.flush()
         if self._ending.reason and self._stopping != self._ending.reason:
             self._stop(self._ending.reason)
         for part in self._live():
@@ -105,9 +106,9 @@ class Pass:
         return when == "begun" or before.is_ready
 
     def _launch(self, part: Part) -> None:
-        os.makedirs(try_dir(self.job, self.iteration, part.id, part.try_number), exist_ok=True)
-        write_json(os.path.join(config_dir(self.job, self.iteration, part.id), "hosts.json"), self._hosts(part))
         try:
+            os.makedirs(try_dir(self.job, self.iteration, part.id, part.try_number), exist_ok=True)
+            write_json(os.path.join(config_dir(self.job, self.iteration, part.id), "hosts.json"), self._hosts(part))
             part.launch(self.iteration)
         except OSError as exc:
             self._launch_failed(part, None, [str(exc)])

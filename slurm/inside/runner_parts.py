@@ -75,11 +75,14 @@ class Part:
         return bool(self._job["resume"] and os.listdir(checkpoint_dir(self._job, iteration, self.id)))
 
     def request_stop(self, word: str) -> None:
-        """Leave the stop file for its launchers; the first word stays."""
+        """Leave the stop file for its launchers; the first word stays. Where none can be written, srun is killed in time."""
         if self.run is None or self.stop_word:
             return
         self.stop_word = word
-        write_text(os.path.join(self.run.folder, "stop"), word + "\n")
+        try:
+            write_text(os.path.join(self.run.folder, "stop"), word + "\n")
+        except OSError as exc:
+            print("%s cannot be told to stop: %s" % (self.id, exc), flush=True)
         patience_s = self._job["stop_grace_s"] + STOP_MARGIN_S if self.run.launched else UNLAUNCHED_STOP_S
         self.kill_at = time.monotonic() + patience_s
 

@@ -78,10 +78,18 @@ class Road:
 
     def one(self, who: str, *args: str, code: int = 0, given: str | None = None) -> str:
         """stdout of `one ARGS`; another exit code than `code` fails the test."""
+        return self._result(who, *args, code=code, given=given).stdout
+
+    def refused(self, who: str, *args: str, code: int) -> str:
+        """stdout and stderr of `one ARGS` that ends with `code`."""
+        result = self._result(who, *args, code=code)
+        return result.stdout + result.stderr
+
+    def _result(self, who: str, *args: str, code: int, given: str | None = None) -> Result:
         credentials.store(Credentials(URL, self.site.values[who]))
         result = self.run(*args, transport=httpx2.MockTransport(self._answer), given=given)
         assert result.exit_code == code, (args, result.exit_code, result.stdout, result.stderr, result.exception)
-        return result.stdout
+        return result
 
     def json(self, who: str, *args: str, code: int = 0) -> dict[str, Any]:
         """The document of `one ARGS -o json`."""

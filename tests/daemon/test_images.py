@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from containers.errors import ConversionFailed, ImageNotFound, RegistryUnreachable
 from portal.db.models import Image
 from portal.domain.failure import words_of
+from tests.daemon.test_road import RISING, finished
 from tests.daemon.world import World
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +89,24 @@ async def test_an_evicted_image_is_converted_again(world: World, small: dict[str
 async def rows(world: World) -> list[Image]:
     async with world.maker() as session:
         return list(await session.scalars(select(Image)))
+
+
+async def test_a_tag_that_moves_after_approval_neither_runs_nor_inherits_it(
+    world: World, example: dict[str, Any]
+) -> None:
+    """What was approved is a digest: it runs although the tag is another image now, and that one is asked for anew."""
+    workload_id = await world.submit(example)
+    await world.round()
+    await finished(world, await world.start_test(workload_id), rewards=RISING)
+    await world.approve(workload_id)
+    approved = await world.workload(workload_id)
+    world.registry.digests[AGENT] = "sha256:" + "e" * 64
+    await finished(world, workload_id, rewards=RISING)
+    ran = await world.workload(workload_id)
+    assert (ran.state, ran.spec_hash) == ("completed", approved.spec_hash)
+    assert "e" * 64 not in json.dumps(ran.resolved)
+    assert not [made for made in world.conversions.made if "e" * 64 in made]
+    again = await world.submit(example)
+    await world.round()
+    asked = await world.workload(again)
+    assert (asked.state, asked.test, asked.spec_hash != approved.spec_hash) == ("awaiting_approval", None, True)

@@ -9,7 +9,9 @@ import pytest
 import time_machine
 
 from portal.db.models import Event, Workload
+from portal.domain.failure import words_of
 from portal.services.errors import Conflict, Forbidden, Invalid
+from slurm.inside.runner import EXIT_REFUSED
 from tests.daemon.world import World
 
 pytestmark = pytest.mark.anyio
@@ -144,6 +146,20 @@ async def test_a_failing_step_is_named_and_makes_no_model(world: World, small: d
     assert await world.models() == []
     await world.round()
     assert await world.store.list_keys("logs", f"{workload_id}/a1/"), "logs of failed runs are kept too"
+
+
+async def test_a_job_that_refuses_to_begin_says_so(world: World, small: dict[str, Any]) -> None:
+    """As the runner does in a run directory that it cannot write: exit code 3, no event."""
+    workload_id = await world.submit(small)
+    for _ in range(3):
+        await world.round()
+    (job,) = (await world.workload(workload_id)).attempts[0].jobs
+    world.cluster.end(job.leader_id or 0, EXIT_REFUSED)
+    for _ in range(3):
+        await world.round()
+    workload = await world.workload(workload_id)
+    assert (workload.state, workload.failure) == ("failed", {"cause": "not_begun"})
+    assert "system log" in words_of(workload.failure or {})[1]
 
 
 async def test_a_lost_node_starts_one_new_attempt(world: World, small: dict[str, Any]) -> None:

@@ -111,7 +111,7 @@ class Run:
 
     def run_dir(self, attempt: int = 1) -> Path:
         """Its run directory on this machine."""
-        return SHARED / "runs" / "kim" / self.id / f"a{attempt}"
+        return SHARED / "runs" / self.one.username / self.id / f"a{attempt}"
 
 
 def submitted(one: One, spec: dict[str, Any], folder: Path, *words: str) -> Run:

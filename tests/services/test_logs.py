@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from portal.db.engine import transaction
@@ -16,7 +18,7 @@ from portal.services import logfollow, logs
 from portal.services.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from portal.services.logfollow import CHUNK_BYTES, Cursor, LogHub, Piece, StateChange, follow, parse_cursor, whole_lines
 from portal.services.logs import RunLogs
-from portal.services.logsource import LogFile, wanted
+from portal.services.logsource import LogFile, RunDirLogs, wanted
 from tests.daemon.test_road import finished
 from tests.daemon.world import World
 
@@ -242,6 +244,45 @@ async def test_many_followers_are_one_look(world: World, small: dict[str, Any]) 
     assert await hub.look(workload_id) is first
     (file,) = wanted(first.files, "", None)
     assert await hub.chunk(first, file, 0) == b"one\n"
+
+
+@pytest.mark.parametrize("followers", [1, 200])
+async def test_followers_of_logs_and_states_cost_one_reader(
+    world: World, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch, followers: int
+) -> None:
+    """State and first lines, asked for by all of them at the same moment, and again when there is more."""
+    workload_id, steps = await running(world, small)
+    write(steps, b"one\n")
+    cost: Counter[str] = Counter()
+    look, read = logfollow.logs_of, RunDirLogs.read
+
+    async def counted_look(*arguments: Any) -> RunLogs:
+        cost["looks"] += 1
+        return await look(*arguments)
+
+    async def counted_read(source: RunDirLogs, *arguments: Any) -> bytes:
+        cost["reads"] += 1
+        return await read(source, *arguments)
+
+    monkeypatch.setattr(logfollow, "logs_of", counted_look)
+    monkeypatch.setattr(RunDirLogs, "read", counted_read)
+    monkeypatch.setattr(logfollow, "LOOK_INTERVAL_S", 3600)  # a look is as good as new for as long as this test runs
+    hub = LogHub(world.maker, world.context.settings, world.store)  # type: ignore[arg-type]
+    seen: list[tuple[str, str]] = []
+
+    async def follower() -> None:
+        source = follow(hub, workload_id, Cursor(), component="CL-REF-002", recheck=allowed)
+        state, piece = await anext(source), await anext(source)
+        assert isinstance(state, StateChange)
+        assert isinstance(piece, Piece)
+        seen.append((state.state, piece.text))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(followers):
+            group.start_soon(follower)
+    assert seen == [("running", "one\n")] * followers
+    assert cost == {"looks": 1, "reads": 1}
+    assert hub._reading == {}
 
 
 async def test_a_follower_of_nothing(world: World) -> None:

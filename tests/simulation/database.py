@@ -1,7 +1,7 @@
 """A real SQLite file without threads or event loop, and sessions that pass gates: what makes a schedule repeatable.
 
-SQLAlchemy's asyncio extension needs no event loop of its own; aiosqlite needs one for its thread. `OneThread` stands in
-for the aiosqlite module and calls sqlite3 at once, with the same arguments.
+SQLAlchemy's asyncio extension needs no event loop of its own; aiosqlite needs one for its thread. `OneThread` is the dialect
+of the plain sqlite3 module, called at once, that says of itself what an `AsyncEngine` asks for.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import functools
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import AsyncAdaptedQueuePool, event
-from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -22,65 +22,19 @@ from portal.db.engine import Sessions, prepare_sqlite
 from tests.simulation.gates import Gate
 
 Strike = Callable[[str], None]
+STATEMENTS = 1000
+"""More than the portal has: each is prepared once a connection."""
 
 
-class _Cursor:
-    """aiosqlite's cursor, as far as SQLAlchemy uses it."""
+class OneThread(SQLiteDialect_pysqlite):
+    """sqlite3 under an `AsyncEngine`: nothing in it ever waits, so nothing has to be handed to a loop."""
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-    async def __aenter__(self) -> _Cursor:
-        return self
-
-    async def execute(self, *arguments: Any) -> None:
-        self._cursor.execute(*arguments)
-
-    async def executemany(self, *arguments: Any) -> None:
-        self._cursor.executemany(*arguments)
-
-    async def fetchall(self) -> list[Any]:
-        return self._cursor.fetchall()
-
-    async def close(self) -> None:
-        self._cursor.close()
+    driver = "onethread"
+    is_async = True
+    supports_statement_cache = True
 
 
-class Connection:
-    """aiosqlite's connection, as far as SQLAlchemy uses it."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._conn = self._connection = connection
-        self._thread = SimpleNamespace(daemon=True)
-
-    def __await__(self) -> Any:
-        yield from ()
-        return self
-
-    def stop(self) -> None:
-        self._conn.close()
-
-    @property
-    def in_transaction(self) -> bool:
-        return self._conn.in_transaction
-
-    def cursor(self) -> _Cursor:
-        return _Cursor(self._conn.cursor())
-
-    async def create_function(self, *arguments: Any, **named: Any) -> None:
-        self._conn.create_function(*arguments, **named)
-
-    async def commit(self) -> None:
-        self._conn.commit()
-
-    async def rollback(self) -> None:
-        self._conn.rollback()
-
-    async def close(self) -> None:
-        self._conn.close()
+registry.register("sqlite.onethread", __name__, "OneThread")
 
 
 class OneFile:
@@ -89,23 +43,9 @@ class OneFile:
     path = Path()
 
 
-def _connect(*_arguments: Any, **named: Any) -> Connection:
-    return Connection(sqlite3.connect(OneFile.path, **named))
-
-
-_NAMES = (
-    "DatabaseError",
-    "Error",
-    "IntegrityError",
-    "NotSupportedError",
-    "OperationalError",
-    "ProgrammingError",
-    "sqlite_version",
-    "sqlite_version_info",
-)
-OneThread: Any = SimpleNamespace(
-    connect=_connect, Connection=Connection, **{name: getattr(sqlite3, name) for name in _NAMES}
-)
+def _connect() -> sqlite3.Connection:
+    """A lock that somebody else holds is an error at once, because nobody could give it back."""
+    return sqlite3.connect(OneFile.path, timeout=0, cached_statements=STATEMENTS)
 
 
 class GatedSession(AsyncSession):
@@ -141,10 +81,9 @@ class GatedSync(Session):
 
 @functools.cache
 def engine() -> AsyncEngine:
-    """On `OneFile`; a lock that somebody else holds is an error at once, because nobody could give it back."""
-    dbapi = AsyncAdapt_aiosqlite_dbapi(OneThread, sqlite3)
+    """On `OneFile`, with the connection that was given back last in use first: it has the statements."""
     made = create_async_engine(
-        "sqlite+aiosqlite://", module=dbapi, poolclass=AsyncAdaptedQueuePool, connect_args={"timeout": 0}
+        "sqlite+onethread://", creator=_connect, poolclass=AsyncAdaptedQueuePool, pool_use_lifo=True
     )
     prepare_sqlite(made)
     return made

@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import structlog
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -298,14 +298,17 @@ class Schedule:
                 finish(once(name, self.context, step))
 
     def _ids(self) -> list[str]:
-        return [workload.id for workload in self._rows()]
+        return self._read(select(Workload.id).order_by(Workload.submitted_at, Workload.id))
 
     def _rows(self) -> list[Workload]:
-        async def rows() -> list[Workload]:
-            async with self.maker() as session:
-                return list(await session.scalars(select(Workload).order_by(Workload.submitted_at, Workload.id)))
+        return self._read(select(Workload).order_by(Workload.submitted_at, Workload.id))
 
-        found: list[Workload] = finish(rows())
+    def _read(self, query: Select[Any]) -> list[Any]:
+        async def read() -> list[Any]:
+            async with self.maker() as session:
+                return list(await session.scalars(query))
+
+        found: list[Any] = finish(read())
         return found
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab.commandline import One
-from lab.hosts import on, until
-from tests.lab.faults.breaking import back, held_call, kill_9, scancel, stopped
-from tests.lab.faults.held import LONG_S, completes, going_on, handed_in, held_app, held_pair, let_go
+from tests.lab.faults.breaking import back, held_call, kill_9
+from tests.lab.faults.held import LONG_S, going_on, handed_in, held_pair, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
 from tests.lab.road_harness import agree, example
 
@@ -54,29 +53,4 @@ def test_killed_between_the_jobs_of_a_staged_plan(kim: One, admin: One, specs: P
     assert len(run.leaders()) > 1
     run.reaches("completed", timeout_s=LONG_S)
     agree(run, state="completed")
-    agree_in_the_end(admin, story)
-
-
-def test_away_while_everything_goes_on(kim: One, admin: One, specs: Path, story: Story) -> None:
-    """The daemon is stopped: one workload ends, one is cancelled outside, one is submitted; it catches up with all."""
-    ends, cancelled = (story.watch(name, handed_in(kim, held_app(), specs)) for name in ("ends", "cancelled"))
-    for run in (ends, cancelled):
-        going_on(run)
-        run.reaches("running")
-    (leader,) = cancelled.leaders()
-    names = ",".join(job["name"] for run in (ends, cancelled) for job in run.now()["slurmJobs"])
-    with stopped("svc", "one-daemon"):
-        story.note("one-daemon is stopped")
-        let_go(ends)
-        scancel(str(leader))
-        comes = story.watch("comes", handed_in(kim, held_app(), specs))
-        story.note(f"'ends' may end, scancel {leader}, 'comes' is submitted")
-        until("both have ended", lambda: not on("ctl", "squeue", "--noheader", f"--name={names}"), timeout_s=LONG_S)
-        assert [run.now()["state"] for run in (ends, cancelled, comes)] == ["running", "running", "submitted"]
-    story.note("one-daemon is started")
-    ends.reaches("completed", timeout_s=LONG_S)
-    cancelled.reaches("cancelled", timeout_s=LONG_S)
-    completes(comes)
-    for run, state in ((ends, "completed"), (cancelled, "cancelled"), (comes, "completed")):
-        agree(run, state=state)
     agree_in_the_end(admin, story)
