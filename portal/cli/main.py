@@ -10,6 +10,7 @@ from portal.cli.commands import (
     account,
     approvals,
     cluster,
+    components,
     doctor,
     maintenance,
     models,
@@ -31,6 +32,7 @@ app = typer.Typer(
     help="From an App spec file to a Slurm job and its model.",
 )
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Stored models.")
+components_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The component library.")
 images_app = typer.Typer(rich_markup_mode=None, help="Container images.")
 maintenance_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Stop hand-over to Slurm for a while.")
 tokens_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Your API tokens.")
@@ -85,6 +87,12 @@ app.command()(serve.serve)
 models_app.command("list")(models.list_models)
 models_app.command("show")(models.show_model)
 models_app.command("download")(models.download)
+components_app.command("list")(components.list_components)
+components_app.command("show")(components.show_component)
+components_app.command("register")(components.register)
+components_app.command("version")(components.make_version)
+components_app.command("deprecate")(components.deprecate)
+components_app.command("restore")(components.restore)
 images_app.command("list")(cluster.list_images)
 images_app.command("remove")(cluster.remove_image)
 maintenance_app.command("on")(maintenance.switch_on)
@@ -94,6 +102,7 @@ tokens_app.command("list")(account.list_tokens)
 tokens_app.command("make")(account.make_token)
 tokens_app.command("revoke")(account.revoke_token)
 app.add_typer(models_app, name="models")
+app.add_typer(components_app, name="components")
 app.add_typer(images_app, name="images")
 app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(tokens_app, name="tokens")

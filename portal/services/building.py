@@ -1,8 +1,7 @@
-"""What the Builder shows beside the draft: the site's sizes and limits, components to place, and Apps to import."""
+"""What the Builder shows beside the draft and the library: the site's sizes and limits, and Apps to import."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,7 +14,6 @@ from portal.services.audit import Actor
 from portal.settings import Settings
 
 APPS_LOOKED_AT = 50
-ENTRIES = 200
 
 
 async def site_facts(session: AsyncSession, settings: Settings) -> dict[str, Any]:
@@ -39,20 +37,6 @@ async def site_facts(session: AsyncSession, settings: Settings) -> dict[str, Any
     }
 
 
-async def palette(session: AsyncSession, actor: Actor) -> list[dict[str, Any]]:
-    """Components that can be placed: those of the newest versions of the Apps one may see, the newest first, each once.
-
-    Until there is a component library this is what a lab has.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for version in await _newest_versions(session, actor):
-        for task in version.spec.get("tasks", []):
-            for component in task.get("components", []):
-                entry = _entry(component)
-                found.setdefault(json.dumps([entry["component_id"], entry["version"], entry["image"]]), entry)
-    return list(found.values())[:ENTRIES]
-
-
 async def importable(session: AsyncSession, actor: Actor, into: str) -> list[AppVersion]:
     """The newest version of every App that one may see, other than the one that is being drawn."""
     return [version for version in await _newest_versions(session, actor) if version.app_id != into]
@@ -68,17 +52,3 @@ async def _newest_versions(session: AsyncSession, actor: Actor) -> list[AppVersi
         .limit(APPS_LOOKED_AT)
     )
     return list(await session.scalars(query))
-
-
-def _entry(component: dict[str, Any]) -> dict[str, Any]:
-    """A component as it is placed anew: without the placement's own id, digest and runtime wishes."""
-    image = component["image"]
-    return {
-        "component_id": component["component_id"],
-        "version": component.get("component_version"),
-        "name": component["name"],
-        "image": {"registry": image["registry"], "tag": image["tag"]},
-        "resources": component["resources"],
-        "params": component.get("params", {}),
-        "tags": [],
-    }

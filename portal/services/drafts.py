@@ -18,7 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from portal.db.models import App, AppVersion, Draft, DraftSave, now
 from portal.domain.permissions import RESEARCHER, Permission
-from portal.services import apps, componentuses
+from portal.services import apps, componentuses, placing
 from portal.services.access import allowed, app_facts, demand
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Forbidden, Invalid
@@ -120,6 +120,8 @@ async def published(
     await _editable(session, actor, app_id)
     draft = await _draft_at(session, app_id, revision)
     loaded = _ready(settings, draft.spec)
+    if wrong := errors_of(await placing.problems_of(session, loaded.document)):
+        raise _not_ready(SpecError(wrong))
     await _check_raised(session, app_id, loaded.spec.version)
     made = await apps.upload_spec(session, actor, loaded)
     facts = {"version": made.version, "base_version": draft.base_version, "content_sha256": made.content_sha256}

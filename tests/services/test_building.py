@@ -27,20 +27,14 @@ async def test_the_site_in_figures(world: World) -> None:
     assert facts["gpus"]["A100"]["total"] >= facts["gpus"]["A100"]["idle"] > 0
 
 
-async def test_components_of_visible_apps_can_be_placed_once_each(world: World, example: dict[str, Any]) -> None:
+async def test_the_newest_versions_of_visible_apps_can_be_imported(world: World, example: dict[str, Any]) -> None:
     await upload(world, example)
     await upload(world, {**example, "version": "1.1.0"})
-    private = {**example, "app_id": "APP-PARK", "name": "park's"}
-    private["tasks"] = [{**example["tasks"][1], "imported_from": None}]
-    private["tasks"][0]["components"] = [{**example["tasks"][1]["components"][0], "component_id": "CL-SECRET"}]
-    await upload(world, private, "park")
+    await upload(world, {**example, "app_id": "APP-PARK", "name": "park's"}, "park")
     async with transaction(world.maker) as session:
         (await session.get_one(App, "APP-PARK")).visibility = "private"
     async with world.maker() as session:
-        kims = await building.palette(session, world.actors["kim"])
-        parks = await building.palette(session, world.actors["park"])
-        to_import = await building.importable(session, world.actors["park"], "APP-PARK")
-    assert [entry["component_id"] for entry in kims] == [f"CL-REF-00{n}" for n in (1, 2, 3, 4)] + ["CL-REF-010"]
-    assert kims[1]["params"] == {"lr": 0.001, "episodes": 1000}
-    assert "CL-SECRET" in {entry["component_id"] for entry in parks}
-    assert [(version.app_id, version.version) for version in to_import] == [(example["app_id"], "1.1.0")]
+        kims = await building.importable(session, world.actors["kim"], "APP-OTHER")
+        parks = await building.importable(session, world.actors["park"], "APP-PARK")
+    assert [(version.app_id, version.version) for version in kims] == [(example["app_id"], "1.1.0")]
+    assert [(version.app_id, version.version) for version in parks] == [(example["app_id"], "1.1.0")]

@@ -166,6 +166,21 @@ async def test_a_component_in_use_is_locked_and_gets_a_new_version(kim: Site, sm
         assert ('value="env-simulator-copy"' in copied, 'value="16GB"' in copied) == (True, True)
 
 
+async def test_a_component_is_sent_to_a_task_of_ones_own(kim: Site, small: dict[str, Any]) -> None:
+    await kim.post("kim", "/apps", small, status=201)
+    await kim.post("park", "/apps", {**small, "app_id": "APP-PARK"}, status=201)
+    async with kim.client() as browser:
+        await sign_in(browser)
+        address = await registered(browser)
+        page = (await browser.get(address)).text
+        task = small["tasks"][0]["task_id"]
+        assert (f'value="{small["app_id"]}/{task}"' in page, "APP-PARK" in page) == (True, False)
+        sent_on = await browser.get(f"{address}/place", params={"target": f"{small['app_id']}/{task}"})
+        component_id = address.rpartition("/")[2]
+        wanted = f"/apps/{small['app_id']}/builder?tab=task&task={task}&place={component_id}"
+        assert (sent_on.status_code, sent_on.headers["location"]) == (303, wanted)
+
+
 async def test_deprecating_can_be_taken_back(kim: Site) -> None:
     async with kim.client() as browser:
         await sign_in(browser)

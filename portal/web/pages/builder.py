@@ -14,7 +14,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 from pydantic import BaseModel, ConfigDict, Field
 
-from portal.services import apps, building, drafts, planning
+from portal.services import apps, building, drafts, placing, planning
 from portal.services.drafts import Opened
 from portal.spec.load import load_spec
 from portal.spec.problems import Problem, SpecError
@@ -84,7 +84,7 @@ async def builder(
         "may_edit": found.may_edit,
         "language": frame.language,
         "site": await building.site_facts(session, settings),
-        "palette": await building.palette(session, actor) if found.may_edit else [],
+        "palette": await placing.palette(session) if found.may_edit else [],
         "urls": _urls(app_id, found),
         "csrf": {"header": TOKEN_HEADER, "token": frame.form_token},
     }
@@ -98,6 +98,8 @@ def _urls(app_id: str, found: Opened) -> dict[str, str]:
     return {name: f"{here}/{name}" for name in asked} | {
         "app": f"/apps/{app_id}",
         "trainer": f"/trainer?app={app_id}{ready}",
+        "library": "/components",
+        "image_checks": "/api/image-checks",
     }
 
 
@@ -119,7 +121,7 @@ async def save(
 ) -> JsonDict:
     """Keep what is drawn; the answer has the new revision and every problem of the draft."""
     kept = await drafts.save(session, actor, app_id, revision=data.revision, spec=data.spec, layout=data.layout)
-    found = apps.check(settings, kept.spec.encode()).problems
+    found = (await placing.check(session, settings, kept.spec.encode())).problems
     return {"revision": kept.revision, "problems": _documents(found, language)}
 
 
@@ -134,7 +136,7 @@ async def validate(
 ) -> JsonDict:
     """Every problem of a spec; nothing is kept."""
     await apps.get(session, actor, app_id)
-    found = apps.check(settings, await request.body())
+    found = await placing.check(session, settings, await request.body())
     return {"valid": found.valid, "problems": _documents(found.problems, language)}
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, QueryParameter
 
 from portal.domain.permissions import Permission
-from portal.services import components, componentview
+from portal.services import components, componentview, placing
 from portal.services.access import allowed
 from portal.services.componentview import ComponentDetail, ComponentLine, UsePage, VersionLine, Wanted
+from portal.services.placing import Target
 from portal.spec.diff import Change
 from portal.spec.library import Content, differences
 from portal.web.catalogue import N_, translations
@@ -70,6 +71,7 @@ class ComponentPage(PageContext):
     found: ComponentDetail
     content: Content
     may_register: bool
+    targets: tuple[Target, ...] = ()
     uses: UsePage | None = None
     table: Table | None = None
     compared: tuple[VersionLine, VersionLine] | None = None
@@ -102,14 +104,11 @@ async def library(request: Asked, session: Session, actor: Asker, frame: PageFra
         descending=query.descending,
     )
     found = await componentview.page(session, actor, wanted, query.number, query.size)
-    table = Table(query, _COLUMNS, found.total, len(found.items), _chips(query, translations(frame.language).gettext))
-    page = LibraryPage(
-        table,
-        tuple(found.items),
-        tuple(await componentview.tags(session)),
-        tuple(await componentview.gpu_types(session)),
-        allowed(actor, Permission.COMPONENT_CREATE),
-    )
+    may_register = allowed(actor, Permission.COMPONENT_CREATE)
+    columns = (*_COLUMNS, Column("", css="wide-only")) if may_register else _COLUMNS
+    table = Table(query, columns, found.total, len(found.items), _chips(query, translations(frame.language).gettext))
+    tags, gpus = await componentview.tags(session), await componentview.gpu_types(session)
+    page = LibraryPage(table, tuple(found.items), tuple(tags), tuple(gpus), may_register)
     return shown(frame, page)
 
 
@@ -144,13 +143,30 @@ async def component(
         query = TableQuery.of(request, filters={"tab": ("uses",)}, sorts=(), default_sort="", size=ROWS)
         uses = await componentview.uses(session, actor, component_id, query.number, query.size)
         table = Table(query, _USE_COLUMNS, uses.lines.total, len(uses.lines.items))
-        return shown(frame, ComponentPage(tab, found, content, may_register, uses, table))
+        return shown(frame, ComponentPage(tab, found, content, may_register, uses=uses, table=table))
     other = next((line for line in found.versions if tab == "versions" and base == line.version.version), None)
     if other is None:
-        return shown(frame, ComponentPage(tab, found, content, may_register))
+        offered = may_register and tab == TABS[0] and found.component.deprecated_at is None
+        targets = await placing.targets(session, actor) if offered else []
+        return shown(frame, ComponentPage(tab, found, content, may_register, tuple(targets)))
     changes = differences(components.content_of(other.version), content)
     page = ComponentPage(tab, found, content, may_register, compared=(other, found.chosen), changes=changes)
     return shown(frame, page)
+
+
+@get("/components/{component_id:str}/place", guards=[VISIT_SUBMIT], include_in_schema=False)
+async def place(
+    request: Asked,
+    session: Session,
+    actor: Asker,
+    component_id: FromPath[str],
+    target: Annotated[str, QueryParameter(max_length=130, description="App and Task: APP-A1B2C3/TASK-001.")],
+) -> Response[None]:
+    """On to the Builder, which places it. Raises NotFound."""
+    await components.get(session, actor, component_id)
+    app_id, _, task_id = target.partition("/")
+    query = urlencode({"tab": "task", "task": task_id, "place": component_id})
+    return to(request, f"/apps/{quote(app_id, safe='')}/builder?{query}")
 
 
 @post("/components/{component_id:str}/deprecate", guards=[VISIT_SUBMIT], include_in_schema=False)
@@ -176,4 +192,4 @@ def _said(request: Asked, frame: PageFrame, component_id: str, sentence: str, na
     return to(request, f"/components/{component_id}", toast=words % {"name": name})
 
 
-ROUTES = [library, component, deprecate, restore]
+ROUTES = [library, component, place, deprecate, restore]

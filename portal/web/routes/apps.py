@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from portal.services import apps
+from portal.services import apps, placing
 from portal.services.apps import AppFilter
 from portal.web.body import SpecOperation, spec_of
 from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session, SiteSettings, page_document
@@ -17,9 +17,11 @@ from portal.web.schemas import app_document, version_document
 
 
 @post("/validate", guards=[READ], status_code=200, opt={"spec_body": True}, operation_class=SpecOperation)
-async def validate(request: Request[Any, Any, Any], settings: SiteSettings, language: InLanguage) -> dict[str, Any]:
+async def validate(
+    request: Request[Any, Any, Any], session: Session, settings: SiteSettings, language: InLanguage
+) -> dict[str, Any]:
     """Check a spec file: `valid`, and every problem with its JSON path and cure. Nothing is kept."""
-    found = apps.check(settings, await request.body())
+    found = await placing.check(session, settings, await request.body())
     return {"valid": found.valid, "problems": [problem_document(problem, language) for problem in found.problems]}
 
 

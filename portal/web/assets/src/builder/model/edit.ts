@@ -7,6 +7,8 @@ import {
   componentOf,
   type Edge,
   edgesOf,
+  type Image,
+  type ImageState,
   isImported,
   type JsonObject,
   nodeId,
@@ -17,15 +19,25 @@ import {
 
 export type Outcome = { spec: AppSpec; refused?: undefined } | { refused: Refusal };
 
-/** What a library component is placed with. */
-export interface LibraryEntry {
-  component_id: string;
-  version: string | null;
-  name: string;
-  image: { registry: string; tag: string };
+/** What a placement gets from one version of a library component. */
+export interface LibraryVersion {
+  version: string;
+  image: Image;
   resources: Resources;
   params: JsonObject;
+  command?: string[] | null;
+  args?: string[] | null;
+}
+
+/** A library component with its newest version, and the older ones by name. */
+export interface LibraryEntry extends LibraryVersion {
+  component_id: string;
+  name: string;
   tags: string[];
+  description?: string;
+  deprecated?: boolean;
+  image_state?: ImageState;
+  versions?: Record<string, LibraryVersion>;
 }
 
 /** A piece of a Task, as copied. */
@@ -75,11 +87,13 @@ export function place(spec: AppSpec, taskId: string, entry: LibraryEntry): { spe
   const component: Component = {
     component_id: entry.component_id,
     ...(node === entry.component_id ? {} : { node_id: node }),
-    ...(entry.version === null ? {} : { component_version: entry.version }),
+    component_version: entry.version,
     name: entry.name,
     image: { ...entry.image },
     resources: { ...entry.resources },
     params: structuredClone(entry.params),
+    ...(entry.command ? { command: [...entry.command] } : {}),
+    ...(entry.args ? { args: [...entry.args] } : {}),
   };
   return { spec: withTask(spec, taskId, (one) => ({ ...one, components: [...one.components, component] })), node };
 }

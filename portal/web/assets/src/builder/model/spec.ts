@@ -11,6 +11,16 @@ export interface Image {
   digest?: string | null;
 }
 
+/** What a registry said of an image. */
+export type ImageState =
+  | "checking"
+  | "verified"
+  | "not_found"
+  | "unreachable"
+  | "not_allowed"
+  | "unusable"
+  | "unchecked";
+
 /** GPUs, CPUs and memory are for each node. */
 export interface Resources {
   gpu_type?: string | null;

@@ -524,7 +524,7 @@ export function narrow(): boolean {
 }
 
 export function paletteKey(entry: edit.LibraryEntry): string {
-  return `${entry.component_id}@${entry.version ?? ""}`;
+  return `${entry.component_id}@${entry.version}`;
 }
 
 /** Names are cut in the middle, where they differ least. */

@@ -7,6 +7,8 @@ import { predecessors, stages } from "../model/graph";
 import { type Component, componentOf, edgesOf, imageText, type Json, nodeId, type Resources } from "../model/spec";
 import { either, say } from "../model/words";
 import { button, field, freshId, h } from "./dom";
+import { imageCheck } from "./imagecheck";
+import { libraryBlock } from "./libraryblock";
 import type { Store } from "./store";
 
 /** Draws the form; `refresh` updates its notes while somebody types in it. */
@@ -22,9 +24,12 @@ export function componentForm(
       store.spec.tasks.find((task) => task.task_id === taskId),
       node,
     );
+  const image = imageCheck(store);
   const refresh = () => {
     const component = now();
-    if (component) notes.replaceChildren(...noteLines(store, component));
+    if (!component) return;
+    notes.replaceChildren(...noteLines(store, component));
+    image.follow(component);
   };
   const component = now();
   const element = h("div", { class: "b-form" });
@@ -33,7 +38,9 @@ export function componentForm(
   const locked = !store.mayEdit || edit.isLocked(store.spec, taskId);
   element.append(
     notes,
+    ...libraryBlock(store, taskId, node, component, locked),
     ...identity(store, taskId, node, component, locked, from),
+    image.element,
     ...resources(store, taskId, node, component, locked, from),
     params(store, taskId, node, component, locked, from),
     order(store, taskId, node, locked, from),

@@ -21,6 +21,7 @@ export interface Builder {
 }
 
 export function start(root: HTMLElement, data: PageData): Builder {
+  const wanted = new URLSearchParams(window.location.search).get("place");
   const store = new Store(data, fromAddress());
   const part = (name: string, more: Record<string, string> = {}) => h("div", { class: `b-${name}`, ...more });
   const { language } = store;
@@ -83,6 +84,8 @@ export function start(root: HTMLElement, data: PageData): Builder {
   header(store, saving, parts.head, parts.checks);
   taskBar(store, canvas, parts.bar);
   document.addEventListener("keydown", (event) => historyKeys(store, event));
+  const entry = data.palette.find((one) => one.component_id === wanted);
+  if (entry && store.mayEdit) canvas.place(entry);
   return { store, canvas, saving };
 }
 

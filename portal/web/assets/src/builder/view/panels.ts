@@ -9,10 +9,12 @@ import { either, say } from "../model/words";
 import { type Canvas, PALETTE_TYPE, paletteKey } from "./canvas";
 import { h } from "./dom";
 import { componentForm } from "./form";
+import { imageBadge } from "./imagecheck";
 import type { Problem, Store } from "./store";
 
 export function palette(store: Store, root: HTMLElement, canvas: Canvas): void {
   const { language, data } = store;
+  const offered = data.palette.filter((entry) => !entry.deprecated);
   const list = h("ul", { class: "b-palette-list" });
   const search = h("input", {
     class: "form-control",
@@ -23,7 +25,7 @@ export function palette(store: Store, root: HTMLElement, canvas: Canvas): void {
   });
   const draw = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = data.palette.filter((entry) =>
+    const found = offered.filter((entry) =>
       words.every((word) => `${entry.name} ${entry.component_id} ${entry.tags.join(" ")}`.toLowerCase().includes(word)),
     );
     list.replaceChildren(
@@ -50,13 +52,26 @@ export function palette(store: Store, root: HTMLElement, canvas: Canvas): void {
             h("span", { class: "b-entry-name" }, entry.name),
             h("span", { class: "b-entry-version" }, entry.version ?? ""),
             h("span", { class: "b-entry-asked" }, resourcesText(entry.resources, data.site)),
+            entry.image_state && entry.image_state !== "verified" && imageBadge(language, entry.image_state),
+            entry.tags.length > 0 &&
+              h(
+                "span",
+                { class: "b-entry-tags" },
+                entry.tags.map((tag) => h("span", { class: "tag" }, tag)),
+              ),
           ),
         );
       }),
     );
     if (found.length === 0)
       list.append(
-        h("li", { class: "form-hint" }, either(language, "조건에 맞는 컴포넌트가 없습니다.", "No component matches.")),
+        h(
+          "li",
+          { class: "form-hint" },
+          offered.length > 0
+            ? either(language, "조건에 맞는 컴포넌트가 없습니다.", "No component matches.")
+            : either(language, "등록된 컴포넌트가 없습니다.", "No components registered."),
+        ),
       );
   };
   root.append(
@@ -67,6 +82,12 @@ export function palette(store: Store, root: HTMLElement, canvas: Canvas): void {
       either(language, "끌어 놓거나 두 번 누르거나 Enter", "Drag, double-click or Enter"),
     ),
     list,
+    h(
+      "a",
+      { class: "b-library", href: data.urls.library },
+      icon("packages"),
+      either(language, "컴포넌트 라이브러리", "Component library"),
+    ),
   );
   draw();
 }

@@ -87,6 +87,7 @@ export class Saving {
   constructor(private readonly store: Store) {
     this.revision = store.data.revision;
     this.copy = new BrowserCopy(store.data);
+    store.imageAnswered = () => void this.validate();
     if (!store.mayEdit) {
       void this.validate();
       return;

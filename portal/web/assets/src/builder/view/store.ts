@@ -35,6 +35,8 @@ export interface PageData {
     importable: string;
     app: string;
     trainer: string;
+    library: string;
+    image_checks: string;
   };
   csrf: { header: string; token: string };
 }
@@ -162,6 +164,9 @@ export class Store {
     if (same && this.shown.edge === null) return;
     this.show({ nodes: same ? this.shown.nodes : wanted, edge: null }, from);
   }
+
+  /** A registry's answer changes what the checks say: whoever asks the server for them does so again. */
+  imageAnswered = (): void => {};
 
   /** One sentence for everybody: shown for a while and spoken. */
   say(message: string, isRefusal = false): void {
