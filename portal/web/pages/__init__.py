@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, apps, builder, home, preferences, signin, trainer
+from portal.web.pages import account, apps, builder, home, preferences, signin, trainer, workloads
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -13,5 +13,6 @@ PAGES: list[ControllerRouterHandler] = [
     *apps.ROUTES,
     *builder.ROUTES,
     *trainer.ROUTES,
+    *workloads.ROUTES,
     *preferences.ROUTES,
 ]

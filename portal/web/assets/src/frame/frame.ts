@@ -1,6 +1,7 @@
 /** The frame's parts: menus, copying, showing a password, toasts, the expired session. Without it all pages still work. */
 
 import { watchForms } from "./forms";
+import { watchLive } from "./live";
 import { watchSession } from "./session";
 
 const TOAST_MS = 10_000;
@@ -99,4 +100,5 @@ export function startFrame(): void {
   });
   watchSession();
   watchForms();
+  watchLive();
 }
