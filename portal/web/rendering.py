@@ -24,7 +24,6 @@ from portal.web.language import Language
 from portal.web.staticfiles import asset
 
 HTML = "text/html"
-JSON_CHARS = 80
 _HERE = Path(__file__).parent
 TEMPLATES = next(path for path in (_HERE / "templates", _HERE.parents[1] / "templates") if path.is_dir())
 """Inside the wheel, or at the top of the source tree."""
@@ -66,12 +65,6 @@ def rendered(frame: Frame, page: PageContext, *, block: str = "") -> str:
     return "".join(template.blocks[block](template.new_context(values)))
 
 
-def json_line(value: Any) -> str:
-    """A value of a spec on one line, as its JSON says it; a long one is cut."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= JSON_CHARS else f"{text[: JSON_CHARS - 1]}…"
-
-
 @lru_cache
 def environment(language: Language) -> Environment:
     """The templates in one language. Compiled once a process."""
@@ -86,9 +79,15 @@ def environment(language: Language) -> Environment:
     words = translations(language)
     made.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"asset": asset, "icon": icon, "language": language, "LABELS": LABELS}
-    made.filters |= {"label": words.gettext, "tojson_text": json_line}
+    made.filters["label"] = words.gettext
+    made.filters["json"] = _json_text
     made.globals["ui"] = made.get_template("layout/macros.html").module
     return made
+
+
+def _json_text(value: Any) -> str:
+    """A value as a spec file would write it, on one line; Jinja's own `tojson` is for scripts and escapes what people read."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def icon(name: str, size: int = 16) -> Markup:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, apps, builder, home, preferences, signin, trainer, workloads
+from portal.web.pages import account, appmanage, apps, builder, home, preferences, signin, trainer, workloads
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
     *home.ROUTES,
     *account.ROUTES,
     *apps.ROUTES,
+    *appmanage.ROUTES,
     *builder.ROUTES,
     *trainer.ROUTES,
     *workloads.ROUTES,

@@ -8,28 +8,26 @@ from typing import ClassVar
 from litestar import Response, get
 
 from portal.domain.permissions import Permission
-from portal.services import appview, workloadlist
+from portal.services import appview, homeview
 from portal.services.access import allowed
 from portal.services.appview import AppLine, Wanted
-from portal.services.workloadlist import WorkloadLine
-from portal.services.workloads import WorkloadFilter
+from portal.services.homeview import Home
 from portal.web.context import Asker, PageFrame, Session, SiteSettings
 from portal.web.pageguards import VISIT
 from portal.web.rendering import PageContext, shown
 
 LAST_APPS = 3
-LAST_RUNS = 10
 
 
 @dataclass(frozen=True)
 class HomePage(PageContext):
-    """P2; `apps` are those that changed last, `runs` the newest workloads: one's own for those who may make some."""
+    """P2; `apps` are those that changed last, one's own for those who may make some."""
 
     template: ClassVar[str] = "home/home.html"
     nav: ClassVar[str] = "home"
     apps: tuple[AppLine, ...]
-    runs: tuple[WorkloadLine, ...]
     may_create: bool
+    home: Home
 
 
 @get("/", guards=[VISIT], include_in_schema=False)
@@ -37,8 +35,7 @@ async def home(session: Session, actor: Asker, settings: SiteSettings, frame: Pa
     """P2."""
     may_create = allowed(actor, Permission.APP_CREATE)
     found = await appview.page(session, actor, settings, Wanted(mine=may_create), 1, LAST_APPS)
-    runs = await workloadlist.page(session, actor, WorkloadFilter(owner="me" if may_create else ""), 1, LAST_RUNS)
-    return shown(frame, HomePage(tuple(found.items), tuple(runs.items), may_create))
+    return shown(frame, HomePage(tuple(found.items), may_create, await homeview.look(session, actor, settings)))
 
 
 ROUTES = [home]
