@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import App, Event, User, Workload, now
@@ -88,6 +89,7 @@ class DryRun:
 class WorkloadFilter:
     """Which workloads a list shows; empty means all. `job` is a Slurm job id (tests are shown too then).
 
+    `q` is part of id or name, or a Slurm job id. Those submitted at `since` or later and before `until` are shown.
     `sort` is a key of SORTS, with `-` for the newest first.
     """
 
@@ -97,6 +99,8 @@ class WorkloadFilter:
     app: str = ""
     job: str = ""
     q: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
     sort: str = "-submitted_at"
 
 
@@ -168,10 +172,15 @@ async def page(session: AsyncSession, actor: Actor, wanted: WorkloadFilter, numb
         raise Invalid("sort", f"Sort by one of {known}.", f"정렬 기준은 {known} 중 하나입니다.")
     column = SORTS[name]
     order = column.desc() if wanted.sort.startswith("-") else column.asc()
-    query = select(Workload).join(App, Workload.app_id == App.id).where(*_conditions(actor, wanted))
-    if wanted.job:
-        query = query.where(Workload.id == await _workload_of_job(session, wanted.job))
+    query = select(Workload).join(App, Workload.app_id == App.id).where(*await _conditions(session, actor, wanted))
     return await paged(session, query.order_by(order, Workload.id), number, size)
+
+
+async def counts(session: AsyncSession, actor: Actor, wanted: WorkloadFilter) -> dict[str, int]:
+    """How many of those that `wanted` shows are in each state, whatever state it asks for itself."""
+    conditions = await _conditions(session, actor, replace(wanted, state=""))
+    query = select(Workload.state, func.count()).join(App, Workload.app_id == App.id).where(*conditions)
+    return {row[0]: row[1] for row in await session.execute(query.group_by(Workload.state))}
 
 
 async def events(session: AsyncSession, actor: Actor, workload_id: str, after: int = 0) -> list[Event]:
@@ -288,8 +297,10 @@ async def _workload_of_job(session: AsyncSession, text: str) -> str | None:
         raise Invalid("slurm_job", str(error), f"Slurm 작업 ID가 아닙니다: {text!r} (예: 123, 123+1)") from error
 
 
-def _conditions(actor: Actor, wanted: WorkloadFilter) -> list[ColumnElement[bool]]:
+async def _conditions(session: AsyncSession, actor: Actor, wanted: WorkloadFilter) -> list[ColumnElement[bool]]:
     conditions = [visible_workloads(actor)]
+    if wanted.job:
+        conditions.append(Workload.id == await _workload_of_job(session, wanted.job))
     if wanted.owner:
         mine = Workload.owner_id == actor.user_id
         conditions.append(mine if wanted.owner == "me" else Workload.owner.has(User.username == wanted.owner))
@@ -301,6 +312,19 @@ def _conditions(actor: Actor, wanted: WorkloadFilter) -> list[ColumnElement[bool
         conditions.append(Workload.kind != "test")
     if wanted.app:
         conditions.append(Workload.app_id == wanted.app)
+    if wanted.since:
+        conditions.append(Workload.submitted_at >= wanted.since)
+    if wanted.until:
+        conditions.append(Workload.submitted_at < wanted.until)
     if wanted.q:
-        conditions.append(or_(contains(Workload.id, wanted.q), contains(Workload.name, wanted.q)))
+        named = or_(contains(Workload.id, wanted.q), contains(Workload.name, wanted.q))
+        conditions.append(or_(named, Workload.id == await _searched_job(session, wanted.q)))
     return conditions
+
+
+async def _searched_job(session: AsyncSession, text: str) -> str | None:
+    """The workload of a text that is a Slurm job id; None for any other text."""
+    try:
+        return await job_of_slurm(session, parse_job_id(text))
+    except ValueError:
+        return None

@@ -47,7 +47,7 @@ class Box:
     shards: int
     nodes: int
     cpus: int
-    memory: str
+    memory_mib: int
     steps: tuple[str, ...]
     joined: bool
 
@@ -160,7 +160,7 @@ def _boxes(plan: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Box, ...]
             shards=group["shards"],
             nodes=group["nodes"],
             cpus=group["cpus"],
-            memory=memory_text(group["memory_mib"]),
+            memory_mib=group["memory_mib"],
             steps=tuple(names.get(step, step) for step in group["steps"]),
             joined=number > 0,
         )

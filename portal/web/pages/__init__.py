@@ -19,6 +19,7 @@ from portal.web.pages import (
     preferences,
     signin,
     trainer,
+    workloads,
 )
 
 PAGES: list[ControllerRouterHandler] = [
@@ -35,5 +36,6 @@ PAGES: list[ControllerRouterHandler] = [
     *componentforms.ROUTES,
     *imagechecks.ROUTES,
     *trainer.ROUTES,
+    *workloads.ROUTES,
     *preferences.ROUTES,
 ]

@@ -13,7 +13,7 @@ from litestar.params import FromPath, QueryParameter
 
 from portal.domain.permissions import Permission
 from portal.services import apps, appview, drafts
-from portal.services.access import allowed
+from portal.services.access import allowed, app_facts
 from portal.services.appview import STATUSES, AppDetail, AppLine, Wanted
 from portal.services.errors import Conflict, Invalid, ServiceError
 from portal.spec.load import load_spec
@@ -76,6 +76,7 @@ class AppPage(PageContext):
     found: AppDetail
     text: str
     may_download: bool
+    may_request: bool
 
     def href(self, **changed: str) -> str:
         """This App's page with another tab or version."""
@@ -146,7 +147,9 @@ async def app_page(
     found = await appview.detail(session, actor, settings, app_id, v)
     text = _file_text(found.chosen.spec) if found.chosen else ""
     tab = tab if tab in TABS else TABS[0]
-    return shown(frame, AppPage(tab, found, text, allowed(actor, Permission.APP_CREATE)))
+    app = found.line.app
+    may_request = app.archived_at is None and allowed(actor, Permission.APP_SUBMIT, app_facts(app))
+    return shown(frame, AppPage(tab, found, text, allowed(actor, Permission.APP_CREATE), may_request))
 
 
 @get("/apps/{app_id:str}/spec.json", guards=[VISIT_DOWNLOAD], include_in_schema=False)

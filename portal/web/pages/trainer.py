@@ -60,7 +60,10 @@ class ChoosePage(PageContext):
 
 @dataclass(frozen=True)
 class TrainerPage(PageContext):
-    """P7, the form and what will happen; `edit` is the request that is corrected, `source` the one that is cloned."""
+    """P7, the form and what will happen; `edit` is the request that is corrected, `source` the one that is cloned.
+
+    `tried`: it was sent, so what is wrong is said on top too; while one types nothing may push the form down.
+    """
 
     template: ClassVar[str] = "trainer/trainer.html"
     nav: ClassVar[str] = "trainer"
@@ -71,6 +74,7 @@ class TrainerPage(PageContext):
     longest_min: int | None
     source: str
     edit: str
+    tried: bool
 
     @property
     def approval_words(self) -> tuple[str, str]:
@@ -143,7 +147,7 @@ async def submit(
     fields = settled(fields, begun.spec, site_policy(settings).cpus)
     asked, reading = read(fields, begun, fields.get("key", "")[:KEY_CHARS] or None)
     if reading.problems:
-        return shown(frame, await _page(visit, begun, fields), status=Invalid.status)
+        return shown(frame, await _page(visit, begun, fields, tried=True), status=Invalid.status)
     edited = fields.get("edit", "")
     try:
         made = (
@@ -152,7 +156,7 @@ async def submit(
             else await workloads.submit(session, actor, settings, asked)
         )
     except ServiceError as error:
-        return shown(frame, await _page(visit, begun, fields, error), status=error.status)
+        return shown(frame, await _page(visit, begun, fields, error, tried=True), status=error.status)
     words = translations(frame.language).gettext
     toast = words("%(id)s changed") if edited else words("%(id)s submitted")
     return to(request, f"/workloads/{made.id}", toast=toast % {"id": made.id})
@@ -164,14 +168,16 @@ async def _begun(visit: _Visit, fields: Mapping[str, str]) -> Opened:
     return await trainer.opened(visit.session, visit.actor, app, version, source=source, edit=edit)
 
 
-async def _page(visit: _Visit, begun: Opened, fields: Fields, error: ServiceError | None = None) -> TrainerPage:
+async def _page(
+    visit: _Visit, begun: Opened, fields: Fields, error: ServiceError | None = None, *, tried: bool = False
+) -> TrainerPage:
     """The page of these fields; `error` is why they were refused, else what is wrong is looked for."""
     asked, reading = read(fields, begun, None)
     outlook, problems = await _outlook(visit, begun, asked, reading)
     form = _form(visit.frame, fields, problems, reading, error)
     view = view_of(fields, begun, outlook, visit.frame.glance.gpus, site_policy(visit.settings).cpus)
     longest = await trainer.longest_min(visit.session, visit.settings)
-    return TrainerPage(form, begun, view, outlook, longest, fields.get("from", ""), fields.get("edit", ""))
+    return TrainerPage(form, begun, view, outlook, longest, fields.get("from", ""), fields.get("edit", ""), tried)
 
 
 async def _outlook(

@@ -2,6 +2,7 @@
 
 import { watchConfirms } from "./confirm";
 import { watchForms } from "./forms";
+import { watchLive } from "./live";
 import { watchSession } from "./session";
 
 const TOAST_MS = 10_000;
@@ -104,4 +105,5 @@ export function startFrame(): void {
   watchSession();
   watchForms();
   watchConfirms();
+  watchLive();
 }
