@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, apps, builder, home, preferences, signin
+from portal.web.pages import (
+    account,
+    apps,
+    builder,
+    home,
+    live,
+    preferences,
+    signin,
+    workload,
+    workloadactions,
+    workloadlogs,
+)
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -12,5 +23,9 @@ PAGES: list[ControllerRouterHandler] = [
     *account.ROUTES,
     *apps.ROUTES,
     *builder.ROUTES,
+    *workload.ROUTES,
+    *workloadlogs.ROUTES,
+    *workloadactions.ROUTES,
+    *live.ROUTES,
     *preferences.ROUTES,
 ]
