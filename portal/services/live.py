@@ -76,7 +76,7 @@ class LiveHub:
                     watcher.woken.clear()
                     await watcher.woken.wait()
         except TimeoutError:
-            if self._reading is not None and self._reading.done():
+            if self._reading is not None and self._reading.done() and not self._reading.cancelled():
                 self._reading.result()  # nothing will come any more: the page must know
             return {}
         watcher.seen.update(found)
