@@ -79,6 +79,7 @@ class Limits(Section):
 
     pending_workloads: Annotated[int, Field(ge=1, description="requests that wait: live and not yet running")] = 200
     log_streams: Annotated[int, Field(ge=1, description="logs followed at the same time")] = 32
+    live_pages: Annotated[int, Field(ge=1, description="pages open that change by themselves")] = 64
     api_calls_per_minute: Annotated[int, Field(ge=10, description="with a token, whatever the answer")] = 1200
     slow_client_s: Annotated[
         float, Field(gt=0, description="an event stream that takes nothing this long is dropped")

@@ -15,14 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.daemon.conclude import conclude
 from portal.daemon.context import Context
-from portal.daemon.progress import read_progress
 from portal.daemon.rounds import in_batches
 from portal.daemon.watched import Watched, expected_start, watched_jobs
 from portal.db.engine import transaction
 from portal.db.models import Attempt, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
+from portal.domain.runreport import RunReport
 from portal.services import state
 from portal.services.audit import DAEMON, Action, record
+from portal.services.progress import read_progress
 from slurm.errors import SlurmError
 from slurm.records import AccountingRow, JobRecord, Snapshot
 from slurm.states import ENDED, LIVE, PENDING
@@ -81,7 +82,7 @@ async def _look_at(
 ) -> None:
     async with context.sessions() as session:
         found = await _attempts(session, attempt_ids)
-    progress = {attempt.id: read_progress(context, workload, attempt) for attempt, workload in found}
+    progress = {attempt.id: _progress(context, workload, attempt) for attempt, workload in found}
     async with transaction(context.sessions) as session:
         for attempt, workload in await _attempts(session, attempt_ids):
             _seen(session, workload, attempt, records, ended)
@@ -90,6 +91,11 @@ async def _look_at(
             _watch_the_limit(session, workload, attempt)
             if all(job.status in ("ended", "never_submitted") for job in attempt.jobs):
                 await conclude(session, context, workload, attempt, progress[attempt.id])
+
+
+def _progress(context: Context, workload: Workload, attempt: Attempt) -> RunReport:
+    folder = functools.partial(context.rundir, attempt.run_dir, workload.owner.unix_user or "")
+    return read_progress(folder, workload, attempt)
 
 
 async def _attempts(session: AsyncSession, ids: Sequence[int]) -> list[tuple[Attempt, Workload]]:

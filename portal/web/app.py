@@ -23,6 +23,8 @@ from portal.db.engine import engine_for, sessions
 from portal.services.errors import ServiceError
 from portal.services.glance import Glances
 from portal.services.logfollow import LogHub
+from portal.services.runwatch import RunWatch
+from portal.services.workloadmarks import WorkloadMarks
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 from portal.web import problems
@@ -31,8 +33,10 @@ from portal.web.body import MAX_BODY_BYTES, refuse_loose_json
 from portal.web.context import DEPENDENCIES
 from portal.web.hardening import harden
 from portal.web.limits import UserLimits
+from portal.web.live import Live
 from portal.web.pages import PAGES, errors
 from portal.web.pages.errors import by_door
+from portal.web.pages.workload import WorkloadKind
 from portal.web.requestid import answer_with_id
 from portal.web.routes import ROUTES
 from portal.web.routes.system import PUBLIC_ROUTES, healthz
@@ -63,6 +67,8 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
 
     maker, store = sessions(engine), store or ObjectStore(settings)
     hub = LogHub(maker, settings, store)
+    runs = RunWatch(settings)
+    kinds = {"workload": WorkloadKind(WorkloadMarks(maker, runs), settings, runs)}
     app = Litestar(
         route_handlers=handlers,
         state=State(
@@ -71,6 +77,8 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: 
                 "sessions": maker,
                 "store": store,
                 "log_hub": hub,
+                "run_watch": runs,
+                "live": Live(maker, kinds),
                 "limits": UserLimits(settings.limits),
                 "glances": Glances(maker, settings),
             }

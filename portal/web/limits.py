@@ -1,4 +1,4 @@
-"""Per-user limits of one web process: API calls a minute, log streams at once; and the event stream that nobody reads.
+"""Per-user limits of one web process: API calls a minute, log streams and live pages at once; and the stream that nobody reads.
 
 They protect this process, so each process counts for itself: with n processes behind a proxy a user gets up to n times as
 much. What must be exact, waiting requests, is counted in the database (`portal.services.quota`).
@@ -35,6 +35,7 @@ class UserLimits:
         self._clock = clock
         self._calls: dict[int, tuple[float, float]] = {}
         self._streams: Tally[int] = Tally()
+        self._pages: Tally[int] = Tally()
 
     def count_call(self, user_id: int) -> None:
         """One more call: a minute's worth may come at once, then as many as the minute gives back. Raises TooMany."""
@@ -65,17 +66,41 @@ class UserLimits:
                 retry_after_s=STREAM_RETRY_S,
             )
 
+    def check_page(self, user_id: int) -> None:
+        """Raises TooMany when the user has as many live pages open as one may."""
+        most = self._limits.live_pages
+        if self._pages[user_id] >= most:
+            raise TooMany(
+                "live_pages",
+                f"You have {most} live pages open; no more are allowed (limits.live_pages). Others refresh every 15 s.",
+                f"실시간 페이지 {most}개가 열려 있습니다 (한도 limits.live_pages). 다른 페이지는 15초마다 새로 고칩니다.",
+                retry_after_s=STREAM_RETRY_S,
+            )
+
     @contextmanager
     def stream(self, user_id: int) -> Iterator[None]:
         """A log stream, counted from its first event to its end. Raises TooMany."""
         self.check_stream(user_id)
-        self._streams[user_id] += 1
-        try:
+        with _counted(self._streams, user_id):
             yield
-        finally:
-            self._streams[user_id] -= 1
-            if not self._streams[user_id]:
-                del self._streams[user_id]
+
+    @contextmanager
+    def page(self, user_id: int) -> Iterator[None]:
+        """The stream of a live page, counted from its first event to its end. Raises TooMany."""
+        self.check_page(user_id)
+        with _counted(self._pages, user_id):
+            yield
+
+
+@contextmanager
+def _counted(tally: Tally[int], user_id: int) -> Iterator[None]:
+    tally[user_id] += 1
+    try:
+        yield
+    finally:
+        tally[user_id] -= 1
+        if not tally[user_id]:
+            del tally[user_id]
 
 
 class SlowClient(Exception):

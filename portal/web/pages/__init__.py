@@ -15,10 +15,14 @@ from portal.web.pages import (
     components,
     home,
     imagechecks,
+    live,
     people,
     preferences,
     signin,
     trainer,
+    workload,
+    workloadactions,
+    workloadlogs,
     workloads,
 )
 
@@ -37,5 +41,9 @@ PAGES: list[ControllerRouterHandler] = [
     *imagechecks.ROUTES,
     *trainer.ROUTES,
     *workloads.ROUTES,
+    *workload.ROUTES,
+    *workloadlogs.ROUTES,
+    *workloadactions.ROUTES,
+    *live.ROUTES,
     *preferences.ROUTES,
 ]

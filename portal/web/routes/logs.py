@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal
 
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
-from litestar.response import ServerSentEvent, ServerSentEventMessage, Stream
+from litestar.response import ServerSentEvent, Stream
 
 from portal.auth.bearer import actor_of
 from portal.services import logs
-from portal.services.errors import ServiceError
-from portal.services.logfollow import Cursor, Piece, StateChange, follow, parse_cursor
-from portal.services.logs import CHUNK_BYTES, MAX_READ_BYTES, RunLogs
-from portal.services.logsource import LogFile, wanted
+from portal.services.logfollow import follow, parse_cursor
+from portal.services.logs import MAX_READ_BYTES
+from portal.services.logsource import wanted
 from portal.web.context import Asker, InLanguage, Session, SiteSettings
 from portal.web.guards import READ
 from portal.web.limits import drops_slow_clients
+from portal.web.logstream import events_of, file_document, merged
 from portal.web.requestid import request_id_of
 
 WorkloadId = FromPath[str]
@@ -48,7 +45,7 @@ async def list_logs(
         "phase": found.phase,
         "ended": found.ended,
         "source": found.source.name if found.source else None,
-        "items": [_file_document(file) for file in found.files],
+        "items": [file_document(file) for file in found.files],
     }
 
 
@@ -91,7 +88,7 @@ async def merged_log(
     """All steps' logs as far as written, step after step, each line prefixed with its node id."""
     found = await logs.open_logs(session, actor, settings, state.store, workload_id, attempt)
     chosen = wanted(found.files, component, stream)
-    return Stream(_merged(found, chosen, prefixed=prefix), media_type=MediaType.TEXT)
+    return Stream(merged(found, chosen, prefixed=prefix), media_type=MediaType.TEXT)
 
 
 @get(
@@ -130,64 +127,7 @@ async def follow_logs(
             await logs.open_logs(fresh, asker, settings, state.store, workload_id)
 
     pieces = follow(state.log_hub, found.workload_id, begin, component=component, stream=stream, recheck=recheck)
-    return ServerSentEvent(_events(pieces, state.limits.stream(user_id), korean=language == "ko"))
-
-
-async def _events(
-    pieces: AsyncIterator[Piece | StateChange | None], counted: AbstractContextManager[None], *, korean: bool
-) -> AsyncIterator[ServerSentEventMessage]:
-    """Errors after the first byte cannot be a status any more: they are the last event."""
-    try:
-        with counted:
-            async for piece in pieces:
-                yield _event(piece)
-    except ServiceError as error:
-        detail = error.message_ko if korean else error.message_en
-        yield _message("error", {"code": error.code, "status": error.status, "detail": detail}, None)
-
-
-def _event(piece: Piece | StateChange | None) -> ServerSentEventMessage:
-    if piece is None:
-        return ServerSentEventMessage(data=None, comment="waiting")
-    if isinstance(piece, Piece):
-        data = {**_file_document(piece.file), "offset": piece.offset, "text": piece.text}
-        return _message("log", data, piece.cursor)
-    data = {"state": piece.state, "phase": piece.phase}
-    return _message("end" if piece.ended else "state", data, piece.cursor)
-
-
-def _message(event: str, data: dict[str, Any], cursor: Cursor | None) -> ServerSentEventMessage:
-    text = json.dumps(data, ensure_ascii=False)
-    return ServerSentEventMessage(data=text, event=event, id=cursor.text() if cursor else None)
-
-
-async def _merged(found: RunLogs, files: list[LogFile], *, prefixed: bool) -> AsyncIterator[bytes]:
-    for file in files:
-        prefix = f"[{file.node_id}] ".encode() if prefixed else b""
-        offset, at_line_start = 0, True
-        while True:
-            _, data = await logs.read(found, file, offset, CHUNK_BYTES)
-            if not data:
-                break
-            offset += len(data)
-            body = data[:-1] if data.endswith(b"\n") else data
-            yield (prefix if at_line_start else b"") + body.replace(b"\n", b"\n" + prefix) + data[len(body) :]
-            at_line_start = data.endswith(b"\n")
-        if not at_line_start:
-            yield b"\n"
-
-
-def _file_document(file: LogFile) -> dict[str, Any]:
-    task_id, _, node_id = file.step.rpartition("/")
-    return {
-        "step": file.step,
-        "taskId": task_id,
-        "nodeId": node_id,
-        "iteration": file.iteration,
-        "try": file.attempt_try,
-        "stream": file.stream,
-        "size": file.size,
-    }
+    return ServerSentEvent(events_of(pieces, state.limits.stream(user_id), korean=language == "ko"))
 
 
 ROUTES = [list_logs, read_log, merged_log, follow_logs]

@@ -5,6 +5,7 @@ import htmx from "htmx.org";
 import "htmx-ext-sse";
 import { Idiomorph } from "idiomorph/htmx";
 import { startFrame } from "../frame/frame";
+import { watchLive } from "../live/stream";
 
 // The CSP allows neither eval nor inline styles: without these two, htmx would ask for both.
 htmx.config.allowEval = false;
@@ -21,4 +22,5 @@ declare global {
 window.htmx = htmx;
 window.Alpine = Alpine;
 startFrame();
+watchLive();
 Alpine.start();

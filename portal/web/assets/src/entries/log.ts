@@ -1,9 +1,5 @@
-/** Turns the ANSI colours of a log line into class names (never inline styles, which the CSP refuses). */
+/** What the log tab loads: the element <one-log>. */
 
-import { AnsiUp } from "ansi_up";
+import { OneLog } from "../log/element";
 
-export function logHtml(text: string): string {
-  const ansi = new AnsiUp();
-  ansi.use_classes = true;
-  return ansi.ansi_to_html(text);
-}
+customElements.define("one-log", OneLog);

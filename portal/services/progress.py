@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-from portal.daemon.context import Context
 from portal.db.models import Attempt, Workload, now
 from portal.domain.events import read_run
 from portal.domain.runreport import RunReport
-from portal.rundir import RunDirError
+from portal.rundir import RunDir, RunDirError
 from portal.services.planning import plan_of
 
 log = structlog.get_logger()
@@ -21,15 +21,18 @@ CLOCKS_DIFFER_S = 3600
 """How far a node's clock may be ahead of the portal's."""
 
 
-def read_progress(context: Context, workload: Workload, attempt: Attempt) -> RunReport:
-    """The report of all jobs of the attempt; files that are absent have said nothing, nor have those that are refused."""
+def read_progress(folder: Callable[[], RunDir], workload: Workload, attempt: Attempt) -> RunReport:
+    """The report of all jobs of the attempt; files that are absent have said nothing, nor have those that are refused.
+
+    `folder` opens the attempt's run directory; it may raise Refused.
+    """
     plan = plan_of(attempt.plan)
     steps = [[step for group in job.groups for step in group.steps] for job in plan.jobs]
     events: dict[int, list[dict[str, Any]]] = {}
     refused: list[str] = []
     for index in range(len(steps)):
         try:
-            events[index] = _events(context, workload, attempt, index)
+            events[index] = _events(folder(), index)
         except RunDirError as error:
             log.warning("events not readable", workload=workload.id, attempt=attempt.number, error=str(error))
             refused.append(str(error))
@@ -37,8 +40,7 @@ def read_progress(context: Context, workload: Workload, attempt: Attempt) -> Run
     return read_run(steps, events, no_later_than=latest, refused=refused)
 
 
-def _events(context: Context, workload: Workload, attempt: Attempt, index: int) -> list[dict[str, Any]]:
+def _events(folder: RunDir, index: int) -> list[dict[str, Any]]:
     """The lines of one runner; one that is no JSON object is an empty one, so that it is named as a fault. Raises Refused."""
-    rundir = context.rundir(attempt.run_dir, workload.owner.unix_user or "")
-    lines = rundir.json_lines(f"events.{index}.jsonl", max_bytes=MAX_EVENT_BYTES, max_lines=MAX_EVENT_LINES)
+    lines = folder.json_lines(f"events.{index}.jsonl", max_bytes=MAX_EVENT_BYTES, max_lines=MAX_EVENT_LINES)
     return [line or {} for line in lines]
