@@ -1,27 +1,5 @@
-/** ECharts with only what OnE's charts use: lines and bars, drawn as SVG, with descriptions for screen readers. */
+/** What a page with charts loads: the element <one-chart>. */
 
-import { BarChart, LineChart } from "echarts/charts";
-import {
-  AriaComponent,
-  DatasetComponent,
-  GridComponent,
-  MarkAreaComponent,
-  MarkLineComponent,
-  TooltipComponent,
-} from "echarts/components";
-import * as echarts from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
+import { OneChart } from "../charts/element";
 
-echarts.use([
-  AriaComponent,
-  BarChart,
-  DatasetComponent,
-  GridComponent,
-  LineChart,
-  MarkAreaComponent,
-  MarkLineComponent,
-  SVGRenderer,
-  TooltipComponent,
-]);
-
-export { echarts };
+customElements.define("one-chart", OneChart);

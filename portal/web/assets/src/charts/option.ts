@@ -1,0 +1,142 @@
+/** A chart document and the page's colours -> what ECharts draws. Pure: tested without a browser. */
+
+import type { Colours } from "./colours";
+import { type ChartDocument, hasDots, type Line, type Point, smoothed } from "./document";
+
+const SHAPES = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
+const RAW_OPACITY = 0.38;
+
+type Series = Record<string, unknown>;
+
+function colourNumber(line: Line, index: number): number {
+  return line.colour ?? (index % SHAPES.length) + 1;
+}
+
+function lastPoint(points: readonly Point[]): Point | undefined {
+  return points.findLast(([, y]) => y !== null);
+}
+
+export function figure(value: number): string {
+  const digits = Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 10 ? 1 : 4;
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+/** The raw values thin and pale, their moving mean over them; a few points as they are, with rings. */
+function seriesOf(line: Line, index: number, colours: Colours): Series[] {
+  const number = colourNumber(line, index);
+  const colour = colours(`s${number}`);
+  const dots = hasDots(line);
+  const averaged = line.smooth === true && !dots;
+  const common: Series = {
+    type: "line",
+    name: line.name,
+    color: colour,
+    symbol: SHAPES[number - 1],
+    step: line.kind === "step" ? "end" : false,
+    connectNulls: false,
+  };
+  const main: Series = {
+    ...common,
+    data: averaged ? smoothed(line.points) : line.points,
+    showSymbol: dots,
+    symbolSize: 7,
+    lineStyle: { width: averaged ? 2.25 : 2, color: colour, type: line.dashed ? "dashed" : "solid" },
+    ...(line.kind === "area" ? { areaStyle: { color: colour, opacity: 0.28 } } : {}),
+    endLabel: { show: false },
+  };
+  const end = lastPoint(averaged ? smoothed(line.points) : line.points);
+  const latest: Series = {
+    ...common,
+    data: end ? [end] : [],
+    symbolSize: 7,
+    showSymbol: true,
+    silent: true,
+    tooltip: { show: false },
+    label: {
+      show: true,
+      position: "right",
+      color: colour,
+      fontSize: 12,
+      fontWeight: 600,
+      formatter: () => figure(end?.[1] ?? 0),
+    },
+  };
+  if (!averaged) return [main, latest];
+  const raw = {
+    ...common,
+    data: line.points,
+    showSymbol: false,
+    silent: true,
+    lineStyle: { width: 1, color: colour, opacity: RAW_OPACITY },
+  };
+  return [raw, main, latest];
+}
+
+function lineMarks(chart: ChartDocument, colours: Colours): Series {
+  const goals = (chart.goals ?? []).map((goal) => ({
+    yAxis: goal.value,
+    lineStyle: { color: colours("ok"), type: "dashed", width: 1.5 },
+    label: { formatter: goal.text, position: "insideStartTop", color: colours("ok"), fontSize: 12 },
+  }));
+  const marks = (chart.marks ?? []).map((mark) => ({
+    xAxis: mark.at,
+    lineStyle: { color: colours("await"), type: "solid", width: 1.5 },
+    label: { formatter: mark.text, position: "insideEndTop", color: colours("await"), fontSize: 12 },
+  }));
+  return {
+    type: "line",
+    data: [],
+    markLine: { silent: true, symbol: "none", animation: false, data: [...goals, ...marks] },
+  };
+}
+
+/** What a goal needs to be seen: the axis reaches it also when no value does. */
+function reach(chart: ChartDocument): { min?: number; max?: number } {
+  const goals = (chart.goals ?? []).map((goal) => goal.value);
+  const values = chart.lines.flatMap((line) => line.points.flatMap(([, y]) => (y === null ? [] : [y])));
+  const all = [...goals, ...values];
+  if (!goals.length || !values.length) return {};
+  const low = all.reduce((least, value) => Math.min(least, value));
+  const high = all.reduce((most, value) => Math.max(most, value));
+  const room = (high - low || Math.abs(high) || 1) * 0.08;
+  return { min: low >= 0 ? Math.max(0, low - room) : low - room, max: high + room };
+}
+
+export function optionOf(chart: ChartDocument, colours: Colours): Record<string, unknown> {
+  const text = { color: colours("ink-2"), fontSize: 12 };
+  const bounds = reach(chart);
+  const rounded = (value: number) => figure(value);
+  return {
+    animation: false,
+    aria: { enabled: true, label: { description: chart.summary } },
+    textStyle: { fontFamily: "inherit" },
+    grid: { left: 8, right: 56, top: 20, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "shift" }],
+    tooltip: {
+      trigger: "axis",
+      renderMode: "richText",
+      backgroundColor: colours("surface"),
+      borderColor: colours("field-line"),
+      textStyle: { color: colours("ink"), fontSize: 12 },
+      valueFormatter: (value: unknown) => (typeof value === "number" ? figure(value) : "—"),
+    },
+    xAxis: {
+      type: chart.time ? "time" : "value",
+      min: "dataMin",
+      max: "dataMax",
+      axisLine: { lineStyle: { color: colours("field-line") } },
+      axisTick: { show: false },
+      splitLine: { show: false },
+      axisLabel: { ...text, hideOverlap: true },
+      ...(chart.time ? {} : { minInterval: 1 }),
+    },
+    yAxis: {
+      type: "value",
+      scale: chart.zero !== true,
+      ...(chart.zero ? {} : bounds),
+      splitLine: { lineStyle: { color: colours("line") } },
+      axisLabel: { ...text, formatter: rounded },
+    },
+    series: [...chart.lines.flatMap((line, index) => seriesOf(line, index, colours)), lineMarks(chart, colours)],
+  };
+}
