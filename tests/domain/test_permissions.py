@@ -120,7 +120,7 @@ def test_models() -> None:
     model = ModelFacts(KIM.id, app())
     assert holders(P.MODEL_READ, model) == set(EVERYBODY)
     assert holders(P.MODEL_DOWNLOAD, model) == set(EVERYBODY) - {VIEWER}
-    assert holders(P.MODEL_RENAME, model) == {ADMIN, OTHER_ADMIN, KIM}
+    assert holders(P.MODEL_EDIT, model) == {ADMIN, OTHER_ADMIN, KIM}
 
 
 def test_tokens() -> None:

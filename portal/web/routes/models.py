@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from litestar import MediaType, Request, get
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 from portal.services import models
 from portal.services.models import ModelFilter
 from portal.web.context import Asker, PageNumber, PageSize, Session, page_document
+from portal.web.filestream import file_answer
 from portal.web.guards import DOWNLOAD, READ
-from portal.web.ranges import Unsatisfiable, byte_range
 from portal.web.schemas import model_document
 
 
@@ -52,22 +51,8 @@ async def download_file(
 ) -> Stream:
     """A model's file, whole or one byte range of it; X-Content-SHA256 is the whole file's digest."""
     file = await models.file_of(session, actor, app_id, version, path.removeprefix("/"))
-    try:
-        part = byte_range(request.headers.get("range"), file.size)
-    except Unsatisfiable as error:
-        raise HTTPException(status_code=416) from error
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(part.length),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.path.rpartition('/')[2])}",
-        "ETag": f'"{file.sha256}"',
-        "X-Content-SHA256": file.sha256,
-    }
-    if part.partial:
-        headers["Content-Range"] = part.content_range
-    chunks = await models.open_file(state.store, file, part.offset, part.length)
-    status = 206 if part.partial else 200
-    return Stream(chunks, status_code=status, media_type="application/octet-stream", headers=headers)
+    opener = partial(models.open_file, state.store, file)
+    return await file_answer(request, opener, name=file.name, size=file.size, tag=file.sha256, sha256=file.sha256)
 
 
 ROUTES = [list_models, show_model, download_file]
