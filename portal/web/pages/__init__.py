@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, appmanage, apps, builder, home, preferences, signin
+from portal.web.pages import (
+    account,
+    appmanage,
+    apps,
+    builder,
+    compare,
+    home,
+    model,
+    modelchanges,
+    modelfiles,
+    models,
+    preferences,
+    signin,
+)
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -13,5 +26,10 @@ PAGES: list[ControllerRouterHandler] = [
     *apps.ROUTES,
     *appmanage.ROUTES,
     *builder.ROUTES,
+    *compare.ROUTES,
+    *models.ROUTES,
+    *model.ROUTES,
+    *modelchanges.ROUTES,
+    *modelfiles.ROUTES,
     *preferences.ROUTES,
 ]
