@@ -359,3 +359,22 @@ async def test_runs_are_compared_also_while_they_run_or_the_store_is_away(
         assert (down.status_code, "저장소에 연결할 수 없습니다" in down.text) == (200, True)
     async with site.world.maker() as session:
         assert await session.get(Model, 1) is not None
+
+
+async def test_aliases_and_notes_by_the_api(two: tuple[Site, str, str]) -> None:
+    site, _, _ = two
+    given = await site.post("kim", f"/models/{APP}/2/aliases", {"alias": "champion"})
+    assert (given["version"], given["aliases"]) == (2, ["champion"])
+    refused = await site.post("kim", f"/models/{APP}/1/aliases", {"alias": "champion"}, status=422)
+    assert refused["problems"][0]["path"] == "reason"
+    await site.post("kim", f"/models/{APP}/1/aliases", {"alias": "champion", "reason": "back"})
+    await site.post("park", f"/models/{APP}/1/aliases", {"alias": "x"}, status=403)
+    await site.post("kim", f"/models/{APP}/1/note", {"note": "**good**"})
+    assert (await site.get("viewer", f"/models/{APP}/1"))["note"] == "**good**"
+    moves = (await site.get("viewer", f"/models/{APP}/aliases"))["items"]
+    assert [(move["from"], move["version"], move["reason"]) for move in moves] == [(2, 1, "back"), (None, 2, "")]
+    assert [item["version"] for item in (await site.get("park", "/models", alias="champion"))["items"]] == [1]
+    assert [item["version"] for item in (await site.get("park", "/models", latest=True))["items"]] == [2]
+    async with site.client("kim") as client:
+        taken = await client.delete(f"/api/v1/models/{APP}/1/aliases/champion", params={"reason": "no"})
+    assert (taken.status_code, taken.json()["aliases"]) == (200, [])
