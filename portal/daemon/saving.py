@@ -119,7 +119,7 @@ async def _no_model(context: Context, workload: Workload, refused: list[str], mo
         state.event(session, workload, "portal", "no_model", data={"refused": refused})
         if model_id is not None:
             model = await session.get_one(Model, model_id)
-            model.state, model.error = "failed", "; ".join(refused)
+            model.state, model.error = "save_failed", "; ".join(refused)
 
 
 async def _model_row(context: Context, workload: Workload) -> Model:

@@ -426,7 +426,7 @@ class Image(Base):
 
 
 class Model(Base):
-    """One stored model version of an App; files and lineage are in its manifest."""
+    """One stored model version of an App; files and lineage are in its manifest. Archived ones are only out of the lists."""
 
     __tablename__ = "models"
     __table_args__ = (UniqueConstraint("app_id", "version"),)
@@ -442,7 +442,41 @@ class Model(Base):
     prefix: Mapped[str] = mapped_column(String(512))
     manifest: Mapped[JsonObject | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
+    archived_at: Mapped[datetime | None] = mapped_column()
     workload: Mapped[Workload] = relationship(lazy="joined")
+
+
+class AliasMove(Base):
+    """An alias of an App's models going from one version to another, never changed; where an alias is, its newest row says.
+
+    `version` None takes the alias away, `from_version` None gives it for the first time or again. `number` counts the
+    moves of one alias, so that of two people who move it at once one is refused.
+    """
+
+    __tablename__ = "alias_moves"
+    __table_args__ = (UniqueConstraint("app_id", "alias", "number"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id"))
+    alias: Mapped[str] = mapped_column(String(32))
+    number: Mapped[int] = mapped_column()
+    from_version: Mapped[int | None] = mapped_column()
+    version: Mapped[int | None] = mapped_column()
+    reason: Mapped[str] = mapped_column(Text, default="")
+    moved_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime] = mapped_column(default=now)
+    moved_by: Mapped[User] = relationship(lazy="joined")
+
+
+class ModelNote(Base):
+    """A model's note in Markdown as it was saved once; the newest is the note, the others are its history."""
+
+    __tablename__ = "model_notes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    saved_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    at: Mapped[datetime] = mapped_column(default=now)
+    saved_by: Mapped[User] = relationship(lazy="joined")
 
 
 class Event(Base):

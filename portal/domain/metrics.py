@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+REWARD = "reward"
 NOT_METRICS = frozenset({"t", "episode", "step"})
 MAX_METRICS = 200
 MAX_KEY_CHARS = 128
@@ -87,3 +88,25 @@ def _figures(values: _Series) -> dict[str, float]:
         "max": values.most,
         "mean": values.mean,
     }
+
+
+@dataclass(frozen=True)
+class KeyMetric:
+    """The one figure that stands for a run: a metric's last value, and the step that reported it."""
+
+    step: str
+    name: str
+    final: float
+
+
+def key_metric(found: Mapping[str, Any]) -> KeyMetric | None:
+    """Of a manifest's `metrics` (step -> summary): the last step's reward, else the last step's first metric."""
+    reported = [
+        KeyMetric(step, name, figures["final"])
+        for step, said in found.items()
+        for name, figures in said.get("metrics", {}).items()
+    ]
+    rewards = [metric for metric in reported if metric.name == REWARD]
+    if rewards:
+        return rewards[-1]
+    return next((metric for metric in reported if metric.step == reported[-1].step), None)

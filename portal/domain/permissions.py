@@ -59,7 +59,8 @@ class Permission(StrEnum):
 
     MODEL_READ = "model:read"
     MODEL_DOWNLOAD = "model:download"
-    MODEL_RENAME = "model:rename"
+    MODEL_EDIT = "model:edit"
+    MODEL_ALIAS = "model:alias"
 
     TOKEN_REVOKE = "token:revoke"
 
@@ -237,7 +238,9 @@ def _on_model(model: ModelFacts, person: Person) -> set[Permission]:
     if person.role != VIEWER:
         held.add(Permission.MODEL_DOWNLOAD)
         if owns or person.role == ADMIN:
-            held.add(Permission.MODEL_RENAME)
+            held |= {Permission.MODEL_EDIT, Permission.MODEL_ALIAS}
+        if Permission.APP_EDIT in _on_app(model.app, person):
+            held.add(Permission.MODEL_ALIAS)
     return held
 
 

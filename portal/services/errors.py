@@ -67,6 +67,11 @@ class Invalid(ServiceError):
     status = 422
 
 
+def invalid_field(field: str, code: str, message_en: str, message_ko: str) -> Invalid:
+    """One field of a form is wrong: the same words for the form's summary and at the field."""
+    return Invalid(code, message_en, message_ko, [Problem(field, code, message_ko, message_en, "", "")])
+
+
 class TooMany(ServiceError):
     """A per-user limit is used up; `code` is the limit's name in the settings, `retry_after_s` when it may have room."""
 

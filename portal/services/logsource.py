@@ -137,10 +137,7 @@ class RunDirLogs:
         return RunDir(self._runs, self._relative, uid), file.path
 
     def _uid(self) -> int:
-        try:
-            return pwd.getpwnam(self._user).pw_uid
-        except KeyError as error:
-            raise _unreadable(f"no Unix user {self._user!r} here") from error
+        return _uid_of(self._user)
 
 
 class StoredLogs:
@@ -176,6 +173,20 @@ class StoredLogs:
             return b"".join([chunk async for chunk in chunks])
         except StoreError as error:
             raise storage_unavailable(missing=isinstance(error, ObjectMissing)) from error
+
+
+def run_dir_of(settings: Settings, workload: Workload, attempt: Attempt) -> RunDir:
+    """The reader of an attempt's run directory. Raises Unavailable."""
+    runs = settings.storage.runs
+    relative = str(Path(attempt.run_dir).relative_to(runs))
+    return RunDir(runs, relative, _uid_of(workload.owner.unix_user or ""))
+
+
+def _uid_of(unix_user: str) -> int:
+    try:
+        return pwd.getpwnam(unix_user).pw_uid
+    except KeyError as error:
+        raise _unreadable(f"no Unix user {unix_user!r} here") from error
 
 
 async def source_of(settings: Settings, store: ObjectStore, workload: Workload, attempt: Attempt) -> LogSource:

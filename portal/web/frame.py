@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
-from urllib.parse import unquote
 
 from litestar import Request
 from litestar.datastructures import Cookie, State
@@ -41,6 +40,8 @@ class Frame:
     groups: tuple[tuple[Entry, ...], ...] = ()
     glance: Glance = field(default_factory=Glance)
     toast: str = ""
+    undo: str = ""
+    """Where a POST takes back what the toast tells of."""
     toast_shown: Cookie | None = None
     """Takes the toast's cookie away with the page that shows it."""
 
@@ -66,7 +67,7 @@ def frame_of(request: Request[Any, Any, Any], glance: Glance | None = None) -> F
     language = language_here(request)
     secret = cookies.read(request, cookies.SESSION if visitor else cookies.VISIT)
     paths: frozenset[str] = request.app.state.page_paths
-    toast = unquote(cookies.read(request, cookies.TOAST))
+    toast, _, undo = cookies.read(request, cookies.TOAST).partition("\n")
     return Frame(
         language=language,
         theme=_theme(request, visitor),
@@ -80,6 +81,7 @@ def frame_of(request: Request[Any, Any, Any], glance: Glance | None = None) -> F
         groups=navigation(visitor.actor.role, paths) if visitor else (),
         glance=glance or Glance(),
         toast=toast,
+        undo=undo if undo.startswith("/") and not undo.startswith("//") else "",
         toast_shown=cookies.forget(settings, cookies.TOAST) if toast else None,
     )
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from portal.db.models import App, AppVersion, Attempt, Event, Image, LoopTest, Model, SlurmJob, Token, User, Workload
+from portal.db.models import (
+    AliasMove,
+    App,
+    AppVersion,
+    Attempt,
+    Event,
+    Image,
+    LoopTest,
+    Model,
+    SlurmJob,
+    Token,
+    User,
+    Workload,
+)
 from portal.domain.approval import TestStatus
 from portal.domain.looptest import loop_test
 from portal.domain.permissions import ADMIN
@@ -120,12 +134,13 @@ def version_document(version: AppVersion, *, with_spec: bool) -> dict[str, Any]:
     return {**document, "spec": version.spec} if with_spec else document
 
 
-def model_document(model: Model, *, with_manifest: bool) -> dict[str, Any]:
-    """A stored model; its manifest (files, sha256, lineage) if asked for."""
-    document = {
+def model_document(model: Model, aliases: Sequence[str]) -> dict[str, Any]:
+    """A stored model, without its manifest."""
+    return {
         "appId": model.app_id,
         "version": model.version,
         "name": model.name,
+        "aliases": list(aliases),
         "workloadId": model.workload_id,
         "workloadName": model.workload.name,
         "state": model.state,
@@ -133,8 +148,20 @@ def model_document(model: Model, *, with_manifest: bool) -> dict[str, Any]:
         "sizeBytes": model.size_bytes,
         "uri": f"s3://{model.bucket}/{model.prefix}",
         "createdAt": time_text(model.created_at),
+        "archivedAt": time_text(model.archived_at),
     }
-    return {**document, "manifest": model.manifest} if with_manifest else document
+
+
+def alias_document(move: AliasMove) -> dict[str, Any]:
+    """One move of an alias; a version of null is nowhere."""
+    return {
+        "alias": move.alias,
+        "from": move.from_version,
+        "version": move.version,
+        "reason": move.reason,
+        "by": move.moved_by.username,
+        "at": time_text(move.at),
+    }
 
 
 def image_document(image: Image) -> dict[str, Any]:

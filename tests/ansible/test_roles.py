@@ -66,7 +66,9 @@ def test_the_web_role_has_a_decision_for_every_table() -> None:
 def test_the_web_role_can_never_change_what_was_recorded() -> None:
     powers = defaults("portal")["portal_web_tables"]
     assert "UPDATE" not in powers["audit"] + powers["events"]
-    assert not any(powers[table] for table in ("attempts", "slurm_jobs", "models", "cluster_state"))
+    assert not any(powers[table] for table in ("attempts", "slurm_jobs", "cluster_state"))
+    assert powers["models"] == ["UPDATE (archived_at, name)"], "what a model is, only the daemon says"
+    assert powers["alias_moves"] == powers["model_notes"] == ["INSERT"], "history is added to"
     passing = {"browser_sessions", "sign_in_tries", "drafts", "draft_saves", "component_uses", "maintenance"}
     assert {table for table, granted in powers.items() if "DELETE" in granted} == passing, "all else is kept for ever"
     added, changed = powers["users"]

@@ -15,7 +15,7 @@ from portal.services.audit import Actor
 from portal.settings import Database, Images, Settings, Storage, Web
 from portal.settings import Slurm as SlurmSettings
 from slurm.fake import FakeSlurm
-from tests.browser import library
+from tests.browser import library, scene_models
 from tests.daemon.world import ADMIN_TOOL, Conversions, Registry, World, own_uid
 from tests.store.memory import MemoryStore
 
@@ -89,6 +89,7 @@ async def _workloads(world: World) -> None:
     await _run(world, done, rewards=RISING)
     again = await world.submit(_app("APP-DESIGN", "RL-DesignOpt-v1", gpus=1, memory="16GB"), name="RL-DesignOpt-v1-v2")
     await _run(world, again, rewards=[*RISING, 91.7])
+    await scene_models.add(world, _app, _run)
     failed = await world.submit(_app("APP-RESNET", "ResNet-Exp-42", gpus=1, memory="32GB"), who="park")
     await _run(world, failed, fail="TASK-001/CL-REF-002")
     cancelled = await world.submit(_app("APP-SWEEP1", "Surrogate-Sweep-03", gpus=1, memory="16GB"), who="park")
@@ -120,11 +121,12 @@ async def _workloads(world: World) -> None:
         await world.round()
 
 
-async def _run(world: World, workload_id: str, **played: Any) -> None:
-    """From the queue to its end."""
+async def _run(world: World, workload_id: str, files: dict[str, bytes] | None = None, **played: Any) -> None:
+    """From the queue to its end; `files` is the model that it leaves."""
     for _ in range(3):
         await world.round()
-    await world.play(workload_id, **played)
+    scene_models.write_files((await world.workload(workload_id)).attempts[-1].run_dir, files or {})
+    await world.play(workload_id, model=not files, **played)
     for _ in range(3):
         await world.round()
 

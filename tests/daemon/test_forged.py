@@ -262,7 +262,7 @@ async def test_a_model_of_nothing_but_refused_files_is_no_model(
     monkeypatch.setattr(world.store, "put_file", put_file)
     assert (await ended(world, workload_id)).state == "completed"
     (model,) = await world.models()
-    assert (model.state, model.manifest) == ("failed", None)
+    assert (model.state, model.manifest) == ("save_failed", None)
     assert "changed while it was copied" in model.error
     assert (await said(world, workload_id, "no_model"))["refused"]
 

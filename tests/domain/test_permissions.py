@@ -121,7 +121,7 @@ def test_models() -> None:
     model = ModelFacts(KIM.id, app())
     assert holders(P.MODEL_READ, model) == set(EVERYBODY)
     assert holders(P.MODEL_DOWNLOAD, model) == set(EVERYBODY) - {VIEWER}
-    assert holders(P.MODEL_RENAME, model) == {ADMIN, OTHER_ADMIN, KIM}
+    assert holders(P.MODEL_EDIT, model) == {ADMIN, OTHER_ADMIN, KIM}
 
 
 def test_the_library_is_read_by_all_and_changed_by_owner_and_admins() -> None:

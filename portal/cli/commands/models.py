@@ -1,4 +1,4 @@
-"""models list, show, download: what runs have made."""
+"""models list, show, download, alias, aliases, note: what runs have made, and what people say of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
@@ -34,7 +34,9 @@ def list_models(
     context: typer.Context,
     mine: Annotated[bool, typer.Option("--mine", help="Only of your workloads.")] = False,
     app: Annotated[str, typer.Option("--app", help="Only of this App.")] = "",
-    text: Annotated[str, typer.Option("--search", "-q", help="Part of name or App id.")] = "",
+    text: Annotated[str, typer.Option("--search", "-q", help="Part of name, App or workload.")] = "",
+    alias: Annotated[str, typer.Option("--alias", help="Only those that carry this alias now.")] = "",
+    latest: Annotated[bool, typer.Option("--latest", help="Only each App's newest version.")] = False,
     page: PageOption = 1,
     size: SizeOption = 50,
     output: Output = Format.TEXT,
@@ -42,14 +44,15 @@ def list_models(
     """Stored models, newest first."""
     cli = cli_of(context)
     with cli.api() as api:
-        found = api.get("/models", mine=mine, app=app, q=text, page=page, size=size)
-    print_page(cli, found, output, ("model", "app", "origin", "created_at", "size", "status"), _row)
+        found = api.get("/models", mine=mine, app=app, q=text, alias=alias, latest=latest, page=page, size=size)
+    print_page(cli, found, output, ("model", "app", "alias", "origin", "created_at", "size", "status"), _row)
 
 
 def _row(_words: Words, item: dict[str, Any]) -> tuple[object, ...]:
     return (
         item["name"],
         f"{item['appId']} · v{item['version']}",
+        " ".join(item["aliases"]),
         f"{item['workloadName']} ({item['workloadId']})",
         local_time(item["createdAt"]),
         size_text(item["sizeBytes"]),
@@ -72,6 +75,7 @@ def show_model(
         [
             (cli.words("model"), model["name"]),
             (cli.words("app"), f"{model['appId']} · v{model['version']}"),
+            (cli.words("alias"), " ".join(model["aliases"])),
             (cli.words("origin"), f"{model['workloadName']} ({model['workloadId']})"),
             (cli.words("created_at"), local_time(model["createdAt"])),
             (cli.words("size"), size_text(model["sizeBytes"])),
@@ -80,6 +84,8 @@ def show_model(
             ("URI", model["uri"]),
         ]
     )
+    if model["note"]:
+        print_line(f"{cli.words('note')}\n{model['note']}")
     files = manifest.get("files", [])
     heads = [cli.words("file"), cli.words("size"), "SHA256"]
     print_table(heads, ((entry["path"], size_text(entry["size"]), entry["sha256"]) for entry in files))
@@ -111,6 +117,64 @@ def download(
                 print_line(cli.words(sentence, path=target, size=size_text(entry["size"])))
     if output is Format.JSON:
         print_json({"items": done})
+
+
+def alias(
+    context: typer.Context,
+    app: AppArgument,
+    version: VersionArgument,
+    name: Annotated[str, typer.Argument(metavar="ALIAS", help="champion, candidate or a word of your own.")],
+    reason: Annotated[str, typer.Option("--reason", help="Needed where another version loses it.")] = "",
+    take: Annotated[bool, typer.Option("--take", help="Take it away from this version.")] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Give a version an alias, moving it from where it was, or take it away."""
+    cli = cli_of(context)
+    path = f"/models/{quote(app, safe='')}/{version}/aliases"
+    with cli.api() as api:
+        if take:
+            model = api.delete(f"{path}/{quote(name, safe='')}?{urlencode({'reason': reason})}")
+        else:
+            model = api.post(path, {"alias": name, "reason": reason})
+    if output is Format.JSON:
+        print_json(model)
+    else:
+        print_line(cli.words("alias_taken" if take else "alias_given", alias=name, app=app, version=version))
+
+
+def aliases(context: typer.Context, app: AppArgument, output: Output = Format.TEXT) -> None:
+    """Every move of an App's aliases, the newest first."""
+    cli = cli_of(context)
+    with cli.api() as api:
+        found = api.get(f"/models/{quote(app, safe='')}/aliases")
+    if output is Format.JSON:
+        print_json(found)
+        return
+    heads = [cli.words(key) for key in ("alias", "from_to", "moved_by", "moved_at", "why")]
+    print_table(heads, (_move_row(item) for item in found["items"]))
+
+
+def _move_row(item: dict[str, Any]) -> tuple[object, ...]:
+    places = [f"v{place}" if place else "-" for place in (item["from"], item["version"])]
+    return item["alias"], " → ".join(places), item["by"], local_time(item["at"]), item["reason"]
+
+
+def note(
+    context: typer.Context,
+    app: AppArgument,
+    version: VersionArgument,
+    text: Annotated[str, typer.Argument(help="The whole note, Markdown; `-` reads it from stdin.")],
+    output: Output = Format.TEXT,
+) -> None:
+    """Write a version's note; earlier ones are kept."""
+    cli = cli_of(context)
+    content = sys.stdin.read() if text == "-" else text
+    with cli.api() as api:
+        model = api.post(f"/models/{quote(app, safe='')}/{version}/note", {"note": content})
+    if output is Format.JSON:
+        print_json(model)
+    else:
+        print_line(cli.words("note_saved"))
 
 
 def _entries(model: dict[str, Any], file: str | None, words: Words) -> list[dict[str, Any]]:

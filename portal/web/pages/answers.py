@@ -1,4 +1,4 @@
-"""What a page route answers besides a page: off to another page, with a toast there."""
+"""What a page route answers besides a page: off to another page, with a toast there that may take the change back."""
 
 from __future__ import annotations
 
@@ -22,13 +22,19 @@ def own_path(text: str, otherwise: str = "/") -> str:
 
 
 def to(
-    request: Request[Any, Any, Any], path: str, *, toast: str = "", set_cookies: list[Cookie] | None = None
+    request: Request[Any, Any, Any],
+    path: str,
+    *,
+    toast: str = "",
+    undo: str = "",
+    set_cookies: list[Cookie] | None = None,
 ) -> Response[None]:
-    """See other (303); htmx is told to go there whole."""
+    """See other (303); htmx is told to go there whole. `undo` is the address that a POST takes the change back at."""
     settings: Settings = request.app.state.settings
     sent = list(set_cookies or [])
     if toast:
-        sent.append(cookies.write(settings, cookies.TOAST, quote(toast[:_TOAST_CHARS]), max_age_s=60))
+        value = f"{toast[:_TOAST_CHARS]}\n{undo}" if undo else toast[:_TOAST_CHARS]
+        sent.append(cookies.write(settings, cookies.TOAST, quote(value), max_age_s=60))
     if request.headers.get("hx-request") == "true":
         return Response(None, status_code=204, headers={"HX-Redirect": path}, cookies=sent)
     return Response(None, status_code=303, headers={"Location": path, "Cache-Control": "no-store"}, cookies=sent)

@@ -1,22 +1,24 @@
-"""Stored models: lists, lineage, files."""
+"""Stored models: lists, lineage, aliases, notes, files."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
-from urllib.parse import quote
 
-from litestar import MediaType, Request, get
+from litestar import MediaType, Request, delete, get, post
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
+from pydantic import BaseModel, ConfigDict, Field
 
-from portal.services import models
+from portal.services import aliases, aliasmoves, apps, modelchanges, models, modelview
+from portal.services.aliasmoves import MAX_REASON_CHARS
+from portal.services.modelchanges import MAX_NOTE_CHARS
 from portal.services.models import ModelFilter
 from portal.web.context import Asker, PageNumber, PageSize, Session, page_document
-from portal.web.guards import DOWNLOAD, READ
-from portal.web.ranges import Unsatisfiable, byte_range
-from portal.web.schemas import model_document
+from portal.web.filestream import file_answer
+from portal.web.guards import DOWNLOAD, READ, SUBMIT
+from portal.web.schemas import alias_document, model_document
 
 
 @get("/models", guards=[READ])
@@ -26,18 +28,86 @@ async def list_models(
     app: Annotated[str, QueryParameter(max_length=64, description="Models of this App only.")] = "",
     q: Annotated[str, QueryParameter(max_length=128, description="Part of name or App id.")] = "",
     mine: FromQuery[bool] = False,
+    alias: Annotated[str, QueryParameter(max_length=32, description="Those that carry this alias now.")] = "",
+    latest: Annotated[bool, QueryParameter(description="Each App's newest version only.")] = False,
     page: PageNumber = 1,
     size: PageSize = 50,
 ) -> dict[str, Any]:
-    """The models that the asker may see, newest first."""
-    found = await models.page(session, actor, ModelFilter(app=app, q=q, mine=mine), page, size)
-    return page_document([model_document(item, with_manifest=False) for item in found.items], page, size, found.total)
+    """The models that the asker may see, newest first; archived ones are left out."""
+    wanted = ModelFilter(app=app, q=q, mine=mine, alias=alias, latest=latest)
+    found = await modelview.page(session, actor, wanted, page, size)
+    items = [model_document(item.model, item.aliases) for item in found.items]
+    return page_document(items, page, size, found.total)
 
 
 @get("/models/{app_id:str}/{version:int}", guards=[READ])
 async def show_model(session: Session, actor: Asker, app_id: FromPath[str], version: FromPath[int]) -> dict[str, Any]:
     """One model with its manifest: files with sha256, spec hash, image digests, Slurm ids, training config, metrics."""
-    return model_document(await models.get(session, actor, app_id, version), with_manifest=True)
+    found = await modelview.detail(session, actor, app_id, version)
+    note = found.notes[0].text if found.notes else ""
+    document = model_document(found.line.model, found.line.aliases)
+    return document | {"manifest": found.line.model.manifest, "note": note}
+
+
+@get("/models/{app_id:str}/aliases", guards=[READ])
+async def list_aliases(session: Session, actor: Asker, app_id: FromPath[str]) -> dict[str, Any]:
+    """Every move of the App's aliases, the newest first: from which version to which, by whom, when and why."""
+    await apps.get(session, actor, app_id)
+    return {"items": [alias_document(move) for move in await aliases.history(session, app_id)]}
+
+
+class AliasBody(BaseModel):
+    """Which alias; why, where another version loses it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alias: Annotated[str, Field(max_length=32)]
+    reason: Annotated[str, Field(max_length=MAX_REASON_CHARS)] = ""
+
+
+@post("/models/{app_id:str}/{version:int}/aliases", guards=[SUBMIT], status_code=200)
+async def give_alias(
+    session: Session, actor: Asker, app_id: FromPath[str], version: FromPath[int], data: JSONBody[AliasBody]
+) -> dict[str, Any]:
+    """The alias is this version's from now on; one that another version has asks for a reason."""
+    await aliasmoves.give(session, actor, app_id, version, data.alias, data.reason)
+    return await _as_it_is(session, actor, app_id, version)
+
+
+@delete("/models/{app_id:str}/{version:int}/aliases/{alias:str}", guards=[SUBMIT], status_code=200)
+async def take_alias(
+    session: Session,
+    actor: Asker,
+    app_id: FromPath[str],
+    version: FromPath[int],
+    alias: FromPath[str],
+    reason: Annotated[str, QueryParameter(max_length=MAX_REASON_CHARS, description="Why.")] = "",
+) -> dict[str, Any]:
+    """The version has the alias no more."""
+    await aliasmoves.take(session, actor, app_id, version, alias, reason)
+    return await _as_it_is(session, actor, app_id, version)
+
+
+class NoteBody(BaseModel):
+    """The whole note, Markdown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str, Field(max_length=MAX_NOTE_CHARS)]
+
+
+@post("/models/{app_id:str}/{version:int}/note", guards=[SUBMIT], status_code=200)
+async def write_note(
+    session: Session, actor: Asker, app_id: FromPath[str], version: FromPath[int], data: JSONBody[NoteBody]
+) -> dict[str, Any]:
+    """The version's note from now on; earlier ones are kept."""
+    await modelchanges.write_note(session, actor, app_id, version, data.note)
+    return await _as_it_is(session, actor, app_id, version)
+
+
+async def _as_it_is(session: Session, actor: Asker, app_id: str, version: int) -> dict[str, Any]:
+    found = await modelview.detail(session, actor, app_id, version)
+    return model_document(found.line.model, found.line.aliases)
 
 
 @get("/models/{app_id:str}/{version:int}/files/{path:path}", guards=[DOWNLOAD], media_type=MediaType.TEXT)
@@ -52,22 +122,8 @@ async def download_file(
 ) -> Stream:
     """A model's file, whole or one byte range of it; X-Content-SHA256 is the whole file's digest."""
     file = await models.file_of(session, actor, app_id, version, path.removeprefix("/"))
-    try:
-        part = byte_range(request.headers.get("range"), file.size)
-    except Unsatisfiable as error:
-        raise HTTPException(status_code=416) from error
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(part.length),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.path.rpartition('/')[2])}",
-        "ETag": f'"{file.sha256}"',
-        "X-Content-SHA256": file.sha256,
-    }
-    if part.partial:
-        headers["Content-Range"] = part.content_range
-    chunks = await models.open_file(state.store, file, part.offset, part.length)
-    status = 206 if part.partial else 200
-    return Stream(chunks, status_code=status, media_type="application/octet-stream", headers=headers)
+    opener = partial(models.open_file, state.store, file)
+    return await file_answer(request, opener, name=file.name, size=file.size, tag=file.sha256, sha256=file.sha256)
 
 
-ROUTES = [list_models, show_model, download_file]
+ROUTES = [list_models, show_model, list_aliases, give_alias, take_alias, write_note, download_file]
