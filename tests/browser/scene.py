@@ -15,6 +15,7 @@ from portal.services.audit import Actor
 from portal.settings import Database, Images, Settings, Storage, Web
 from portal.settings import Slurm as SlurmSettings
 from slurm.fake import FakeSlurm
+from tests.browser.house import furnish
 from tests.daemon.world import ADMIN_TOOL, Conversions, Registry, World, own_uid
 from tests.store.memory import MemoryStore
 
@@ -56,6 +57,7 @@ async def build(settings: Settings) -> World:
     world = World(context, slurm, store, registry, conversions, await _people(context))
     await world.round()
     await _workloads(world)
+    await furnish(world)
     return world
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import access, account, apps, builder, home, people, preferences, signin
+from portal.web.pages import (
+    access,
+    account,
+    apps,
+    auditlog,
+    builder,
+    health,
+    home,
+    people,
+    preferences,
+    signin,
+    sitesettings,
+)
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -12,6 +24,9 @@ PAGES: list[ControllerRouterHandler] = [
     *account.ROUTES,
     *people.ROUTES,
     *access.ROUTES,
+    *auditlog.ROUTES,
+    *health.ROUTES,
+    *sitesettings.ROUTES,
     *apps.ROUTES,
     *builder.ROUTES,
     *preferences.ROUTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.routes import account, apps, cluster, doctor, gate, images, logs, maintenance, models, workloads
+from portal.web.routes import account, apps, cluster, doctor, gate, images, logs, maintenance, models, people, workloads
 
 ROUTES: list[ControllerRouterHandler] = [
     *account.ROUTES,
@@ -17,4 +17,5 @@ ROUTES: list[ControllerRouterHandler] = [
     *models.ROUTES,
     *images.ROUTES,
     *doctor.ROUTES,
+    *people.ROUTES,
 ]
