@@ -14,6 +14,7 @@ from portal.web.pages import (
     home,
     people,
     preferences,
+    search,
     signin,
     sitesettings,
 )
@@ -27,6 +28,7 @@ PAGES: list[ControllerRouterHandler] = [
     *auditlog.ROUTES,
     *health.ROUTES,
     *sitesettings.ROUTES,
+    *search.ROUTES,
     *apps.ROUTES,
     *builder.ROUTES,
     *preferences.ROUTES,

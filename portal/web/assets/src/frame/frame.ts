@@ -2,6 +2,8 @@
 
 import { watchConfirms } from "./confirm";
 import { watchForms } from "./forms";
+import { watchKeys } from "./keys";
+import { watchSearch } from "./search";
 import { watchSession } from "./session";
 
 const TOAST_MS = 10_000;
@@ -101,4 +103,6 @@ export function startFrame(): void {
   watchSession();
   watchForms();
   watchConfirms();
+  watchSearch();
+  watchKeys();
 }
