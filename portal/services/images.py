@@ -27,12 +27,18 @@ async def page(session: AsyncSession, q: str, number: int, size: int) -> Page[Im
     return await paged(session, query, number, size)
 
 
-async def remove(session: AsyncSession, actor: Actor, digest: str) -> Image:
-    """Ask for the SIF's removal (the next run converts it again). Raises Forbidden, NotFound, Conflict while it is in use."""
-    demand(actor, Permission.IMAGE_REMOVE)
+async def get(session: AsyncSession, digest: str) -> Image:
+    """One image; every role sees it. Raises NotFound."""
     image = await session.get(Image, digest)
     if image is None:
         raise NotFound("image", digest)
+    return image
+
+
+async def remove(session: AsyncSession, actor: Actor, digest: str) -> Image:
+    """Ask for the SIF's removal (the next run converts it again). Raises Forbidden, NotFound, Conflict while it is in use."""
+    demand(actor, Permission.IMAGE_REMOVE)
+    image = await get(session, digest)
     if users := await _users_of(session, digest):
         names = ", ".join(users)
         raise Conflict("image_in_use", f"This image is in use by {names}.", f"사용 중인 이미지입니다: {names}.")

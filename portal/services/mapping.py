@@ -97,7 +97,7 @@ async def due(session: AsyncSession) -> list[Wanted]:
         User.mapping_asked_at > User.mapping_checked_at,
         User.mapping_checked_at < now() - EVERY,
     )
-    query = select(User).where(User.unix_user.is_not(None), User.active.is_(True), asked).order_by(User.id)
+    query = select(User).where(User.unix_user.is_not(None), asked).order_by(User.id)
     return [Wanted(user.id, user.unix_user or "", user.slurm_account or "") for user in await session.scalars(query)]
 
 

@@ -160,6 +160,84 @@ PERMISSION: Final = {
     "token:revoke": N_("Revoke an API token"),
 }
 """Words for the permissions; one that has none is shown by its code alone."""
+ACTION: Final = {
+    "user.create": N_("Add user"),
+    "user.change": N_("Change user"),
+    "user.deactivate": N_("Deactivate user"),
+    "user.reactivate": N_("Reactivate user"),
+    "user.mapping_checked": N_("Slurm mapping checked"),
+    "user.mapping_ask": N_("Ask to check the Slurm mapping"),
+    "password.hand_out": N_("Hand out a one-time password"),
+    "password.change": N_("Change password"),
+    "session.begin": N_("Sign in"),
+    "session.end": N_("Sign out"),
+    "token.create": N_("Create token"),
+    "token.revoke": N_("Revoke token"),
+    "token.refused": N_("Token refused"),
+    "app.create": N_("Create App"),
+    "app.version": N_("Add App version"),
+    "draft.open": N_("Open draft"),
+    "draft.publish": N_("Publish draft"),
+    "draft.discard": N_("Discard draft"),
+    "workload.submit": N_("Submit workload"),
+    "workload.rerun": N_("Rerun workload"),
+    "workload.state": N_("Workload changed state"),
+    "workload.cancel": N_("Cancel workload"),
+    "workload.approve": N_("Approve workload"),
+    "workload.reject": N_("Reject workload"),
+    "workload.priority": N_("Change priority"),
+    "workload.move": N_("Change order"),
+    "workload.hold": N_("Hold workload"),
+    "workload.release": N_("Release workload"),
+    "workload.changed_outside": N_("Changed in Slurm"),
+    "test.start": N_("Start minimal run test"),
+    "test.result": N_("Minimal run test ended"),
+    "test.attach": N_("Attach test result"),
+    "job.submit": N_("Hand job to Slurm"),
+    "job.cancel": N_("Cancel job in Slurm"),
+    "model.save": N_("Store model"),
+    "model.download": N_("Download model file"),
+    "image.convert": N_("Convert image"),
+    "image.remove": N_("Remove image"),
+    "doctor.ask": N_("Ask for a checkup"),
+    "audit.export": N_("Export audit log"),
+    "maintenance.on": N_("Switch maintenance on"),
+    "maintenance.off": N_("Switch maintenance off"),
+}
+"""Words for what is audited; an action that has none is shown by its code alone."""
+AUDIT_RESULT: Final = {
+    "ok": Label(N_("Success"), "ok", "check"),
+    "refused": Label(N_("Refused"), "await", "ban"),
+    "failed": Label(N_("Failed"), "bad", "circle-x"),
+}
+PART: Final = {
+    "database": Label(N_("Database")),
+    "slurm": Label(N_("Slurm (agent, slurmctld, slurmdbd)")),
+    "picture": Label(N_("Daemon's snapshot of the cluster")),
+    "priorities": Label(N_("Order of the queue in Slurm")),
+    "registry": Label(N_("Image registry")),
+    "converter": Label(N_("Image conversion")),
+    "runs": Label(N_("Run directories")),
+    "s3": Label(N_("Object store (S3)")),
+}
+PART_STOPS: Final = {
+    "database": N_("Nothing works without it."),
+    "slurm": N_("Submissions wait; running jobs go on."),
+    "picture": N_("Pages show old values."),
+    "priorities": N_("Workloads may start in another order."),
+    "registry": N_("New requests wait for their images to be checked."),
+    "converter": N_("Workloads with new images wait."),
+    "runs": N_("Workloads cannot start."),
+    "s3": N_("Results wait to be saved; downloads fail."),
+}
+"""What a part that fails stops."""
+SIF: Final = {
+    "wanted": Label(N_("Not converted"), "off", "circle-dashed"),
+    "converting": Label(N_("Converting"), "run", "player-play"),
+    "ready": Label(N_("Ready"), "quiet", "check"),
+    "failed": Label(N_("Failed"), "bad", "circle-x"),
+    "removing": Label(N_("Being removed"), "off", "refresh"),
+}
 
 LABELS: Final = SimpleNamespace(
     workload=WORKLOAD,
@@ -181,5 +259,10 @@ LABELS: Final = SimpleNamespace(
     scope=SCOPE,
     token=TOKEN,
     permission=PERMISSION,
+    action=ACTION,
+    part=PART,
+    part_stops=PART_STOPS,
+    sif=SIF,
+    audit_result=AUDIT_RESULT,
 )
 """All of them, as templates see them."""

@@ -24,6 +24,7 @@ from portal.domain.approval import TestStatus
 from portal.domain.looptest import loop_test
 from portal.domain.permissions import ADMIN
 from portal.domain.resources_text import resources_text
+from portal.services import mapping
 from portal.services.audit import Actor
 from portal.spec.models import AppSpec
 
@@ -192,6 +193,24 @@ def user_document(user: User, actor: Actor) -> dict[str, Any]:
     }
 
 
+def person_document(user: User) -> dict[str, Any]:
+    """A person as admins see one; `mapping` is null without a Slurm mapping."""
+    return {
+        "username": user.username,
+        "displayName": user.display_name,
+        "email": user.email,
+        "role": user.role,
+        "active": user.active,
+        "unixUser": user.unix_user,
+        "slurmAccount": user.slurm_account,
+        "mapping": mapping.shown_state(user) or None,
+        "mappingCheckedAt": time_text(user.mapping_checked_at),
+        "mappingSays": user.mapping_says,
+        "signedInAt": time_text(user.signed_in_at),
+        "createdAt": time_text(user.created_at),
+    }
+
+
 def token_document(token: Token) -> dict[str, Any]:
     """A token without its value, which nobody has any more."""
     return {
@@ -203,6 +222,7 @@ def token_document(token: Token) -> dict[str, Any]:
         "createdAt": time_text(token.created_at),
         "expiresAt": time_text(token.expires_at),
         "lastUsedAt": time_text(token.last_used_at),
+        "lastAddress": token.last_address,
         "revokedAt": time_text(token.revoked_at),
     }
 

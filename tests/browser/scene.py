@@ -16,6 +16,7 @@ from portal.settings import Database, Images, Settings, Storage, Web
 from portal.settings import Slurm as SlurmSettings
 from slurm.fake import FakeSlurm
 from tests.browser import library, scene_models
+from tests.browser.house import furnish
 from tests.daemon.world import ADMIN_TOOL, Conversions, Registry, World, own_uid
 from tests.store.memory import MemoryStore
 
@@ -58,6 +59,7 @@ async def build(settings: Settings) -> World:
     await world.round()
     await _workloads(world)
     await library.fill(world)
+    await furnish(world)
     return world
 
 

@@ -15,6 +15,7 @@ from portal.web.routes import (
     logs,
     maintenance,
     models,
+    people,
     workloads,
 )
 
@@ -30,4 +31,5 @@ ROUTES: list[ControllerRouterHandler] = [
     *models.ROUTES,
     *images.ROUTES,
     *doctor.ROUTES,
+    *people.ROUTES,
 ]

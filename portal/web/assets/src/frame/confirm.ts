@@ -23,10 +23,12 @@ export function confirmDialog(form: HTMLFormElement): HTMLDialogElement {
     heading.replaceWith(title);
     dialog.setAttribute("aria-labelledby", title.id);
   }
-  for (const safe of form.querySelectorAll("a[data-close]")) {
-    safe.addEventListener("click", (event) => event.preventDefault());
-    safe.setAttribute("autofocus", "");
-  }
+  const safe = form.querySelector<HTMLElement>("a[data-safe]");
+  safe?.setAttribute("autofocus", "");
+  safe?.addEventListener("click", (event) => {
+    event.preventDefault();
+    dialog.close();
+  });
   dialog.append(form);
   dialog.addEventListener("close", () => dialog.remove());
   return dialog;

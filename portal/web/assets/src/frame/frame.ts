@@ -2,7 +2,9 @@
 
 import { watchConfirms } from "./confirm";
 import { watchForms } from "./forms";
+import { watchKeys } from "./keys";
 import { watchLive } from "./live";
+import { watchSearch } from "./search";
 import { watchSession } from "./session";
 
 const TOAST_MS = 10_000;
@@ -106,4 +108,6 @@ export function startFrame(): void {
   watchForms();
   watchConfirms();
   watchLive();
+  watchSearch();
+  watchKeys();
 }
