@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, approvals, apps, builder, home, preferences, signin
+from portal.web.pages import account, approvals, apps, builder, home, preferences, queue, signin
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -14,4 +14,5 @@ PAGES: list[ControllerRouterHandler] = [
     *approvals.ROUTES,
     *builder.ROUTES,
     *preferences.ROUTES,
+    *queue.ROUTES,
 ]
