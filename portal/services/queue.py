@@ -127,14 +127,23 @@ async def move(
             f"{workload_id}은(는) 우선순위 안에 자리가 없습니다: 테스트이거나 방금 대기열을 떠났습니다.",
         )
     start, end = ids.index(workload.id), _target(ids, workload.id, before, after, to_top)
-    for position, rank in (
-        PriorityScale.of(settings).move([waiting.queue_rank for waiting in level], start, end).items()
-    ):
+    ranks = [waiting.queue_rank for waiting in level]
+    changed = PriorityScale.of(settings).move(ranks, start, end) or _written_again(workload, ranks, start)
+    for position, rank in changed.items():
         moved = level[position]
         place = _place(moved)
         moved.queue_rank = rank
         _changed(session, actor, Action.WORKLOAD_MOVE, moved, place)
     return workload
+
+
+def _written_again(workload: Workload, ranks: list[int], at: int) -> dict[int, int]:
+    """The place that the portal means already, where scontrol made another one: one step aside, so that it is written."""
+    job = current_job(workload)
+    if job is None or job.changed_outside_at is None:
+        return {}
+    room_below = at + 1 == len(ranks) or ranks[at + 1] > ranks[at] + 1
+    return {at: ranks[at] + (1 if room_below else -1)}
 
 
 async def place_of(session: AsyncSession, actor: Actor, workload_id: str) -> Place:
@@ -236,7 +245,7 @@ def _line(actor: Actor, settings: Settings, workload: Workload) -> QueueEntry:
         held=workload.held,
         changed_outside_at=job.changed_outside_at if job else None,
         private=private,
-        gpus=_gpus_of_plan(workload),
+        gpus=gpus_of_plan(workload),
         cpus=site_policy(settings).cpus.cpus(largest(spec).resources),
         nice=job.applied_nice if job else None,
         wanted_nice=wanted[1],
@@ -245,7 +254,7 @@ def _line(actor: Actor, settings: Settings, workload: Workload) -> QueueEntry:
     )
 
 
-def _gpus_of_plan(workload: Workload) -> dict[str, int]:
+def gpus_of_plan(workload: Workload) -> dict[str, int]:
     """By GPU type the most that one of its jobs holds; empty before the plan is made."""
     found: dict[str, int] = {}
     for job in workload.attempts[-1].plan.get("jobs", []) if workload.attempts else []:

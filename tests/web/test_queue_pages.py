@@ -131,6 +131,12 @@ async def test_hold_release_and_what_was_changed_in_slurm(line: tuple[Site, list
         shown = await rows(browser)
         assert list(shown) == [second, first, third]
         assert "Slurm에서 변경됨" in shown[second]
+        await change(browser, f"/queue/{second}/place", after=first)
+        for _ in range(2):
+            await site.world.round()
+        shown = await rows(browser)
+        assert list(shown) == [first, second, third], "the place that the portal had for it is written again"
+        assert "Slurm에서 변경됨" not in shown[second]
 
 
 async def test_outside_jobs_stand_in_place_and_are_nobodys_to_move(line: tuple[Site, list[str]]) -> None:

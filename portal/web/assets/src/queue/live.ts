@@ -1,5 +1,6 @@
 /** Live refresh: the block is fetched again and again; while somebody is at it, a button says how much is new instead. */
 
+import { Idiomorph } from "idiomorph";
 import { isDragging } from "./moving";
 import { changes } from "./place";
 
@@ -42,7 +43,7 @@ async function look(): Promise<void> {
   const count = changes(versions(block), versions(fresh));
   const show = () => {
     document.querySelector("#updates")?.remove();
-    window.htmx.swap(block, fresh.outerHTML, { swapStyle: "morph:outerHTML", swapDelay: 0, settleDelay: 0 });
+    Idiomorph.morph(block, fresh, { morphStyle: "outerHTML" });
   };
   if (!isBusy(block)) show();
   else if (count) offer(count, block.dataset.changed ?? "{n}", show);
