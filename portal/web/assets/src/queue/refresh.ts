@@ -33,12 +33,12 @@ function offer(count: number, text: string, show: () => void): void {
 }
 
 async function look(): Promise<void> {
-  const block = document.querySelector<HTMLElement>("[data-live]");
+  const block = document.querySelector<HTMLElement>("[data-refresh]");
   if (!block || document.hidden) return;
-  const answer = await fetch(block.dataset.live ?? location.href);
+  const answer = await fetch(block.dataset.refresh ?? location.href);
   if (!answer.ok) return;
   const text = await answer.text();
-  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>("[data-live]");
+  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector<HTMLElement>("[data-refresh]");
   if (!fresh) return;
   const count = changes(versions(block), versions(fresh));
   const show = () => {
@@ -49,7 +49,7 @@ async function look(): Promise<void> {
   else if (count) offer(count, block.dataset.changed ?? "{n}", show);
 }
 
-export function startLive(): void {
+export function startRefreshing(): void {
   const again = () =>
     setTimeout(() => {
       void look()
