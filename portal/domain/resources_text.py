@@ -16,13 +16,20 @@ def resources_text(spec: AppSpec) -> str:
     return largest_text(components) + (f" +{others}" if others else "")
 
 
+def largest(spec: AppSpec) -> Component:
+    """The component that the line names."""
+    return _largest([component for _path, _task, component in components_of(spec)])
+
+
+def _largest(components: Sequence[Component]) -> Component:
+    return max(components, key=lambda one: (one.resources.gpu_count, one.resources.gpu_shards or 0))
+
+
 def largest_text(components: Sequence[Component]) -> str:
     """`A100 x 4, 128GB`: the component with most GPUs; "" without any component."""
     if not components:
         return ""
-    return demand_text(
-        max(components, key=lambda one: (one.resources.gpu_count, one.resources.gpu_shards or 0)).resources
-    )
+    return demand_text(_largest(components).resources)
 
 
 def demand_text(asked: Resources) -> str:

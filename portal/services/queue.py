@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +14,13 @@ from portal.db.models import SlurmJob, Workload
 from portal.domain.lifecycle import State
 from portal.domain.permissions import Permission, may
 from portal.domain.priority import Level, PriorityScale
-from portal.domain.resources_text import resources_text
+from portal.domain.resources_text import largest, resources_text
 from portal.services import cluster, state
 from portal.services.access import demand, person_of, readable_workload, workload_facts
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid
+from portal.services.planning import gpus_of_job
+from portal.services.site import site_policy
 from portal.settings import Settings
 from portal.spec.load import load_resolved
 from slurm.records import JobRecord
@@ -47,6 +49,26 @@ class QueueEntry:
     held: bool
     changed_outside_at: datetime | None
     private: bool = False
+    gpus: Mapping[str, int] = field(default_factory=dict)
+    """What it waits for by GPU type; of an outside job as Slurm counts it."""
+    cpus: int | None = None
+    """CPUs of the component that `resources` names."""
+    nice: int | None = None
+    wanted_nice: int | None = None
+    """What the portal last wrote and what it wants now; None for an outside job."""
+    applying: bool = False
+    """Asked for in the portal, and not yet in Slurm."""
+    not_changed: str = ""
+    """Why Slurm refused the place that was asked for."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a waiting workload is: its level, and the neighbour that tells its place there (None: it is alone)."""
+
+    level: Level
+    before: str | None
+    after: str | None
 
 
 async def rank_at_end(session: AsyncSession, settings: Settings, level: Level) -> int:
@@ -61,7 +83,7 @@ async def entries(session: AsyncSession, actor: Actor, settings: Settings, *, mi
     waiting = [workload for workload in await _waiting(session) if workload.kind not in HIDDEN_KINDS]
     if mine:
         waiting = [workload for workload in waiting if workload.owner_id == actor.user_id]
-    lines = [_line(actor, workload) for workload in waiting]
+    lines = [_line(actor, settings, workload) for workload in waiting]
     if not mine:
         lines += [_outside(job, settings) for job in await _outside_jobs(session)]
     lines.sort(key=lambda line: (line.slurm_priority is None, -(line.slurm_priority or 0), line.slurm_id or 0))
@@ -105,14 +127,34 @@ async def move(
             f"{workload_id}은(는) 우선순위 안에 자리가 없습니다: 테스트이거나 방금 대기열을 떠났습니다.",
         )
     start, end = ids.index(workload.id), _target(ids, workload.id, before, after, to_top)
-    for position, rank in (
-        PriorityScale.of(settings).move([waiting.queue_rank for waiting in level], start, end).items()
-    ):
+    ranks = [waiting.queue_rank for waiting in level]
+    changed = PriorityScale.of(settings).move(ranks, start, end) or _written_again(workload, ranks, start)
+    for position, rank in changed.items():
         moved = level[position]
         place = _place(moved)
         moved.queue_rank = rank
         _changed(session, actor, Action.WORKLOAD_MOVE, moved, place)
     return workload
+
+
+def _written_again(workload: Workload, ranks: list[int], at: int) -> dict[int, int]:
+    """The place that the portal means already, where scontrol made another one: one step aside, so that it is written."""
+    job = current_job(workload)
+    if job is None or job.changed_outside_at is None:
+        return {}
+    room_below = at + 1 == len(ranks) or ranks[at + 1] > ranks[at] + 1
+    return {at: ranks[at] + (1 if room_below else -1)}
+
+
+async def place_of(session: AsyncSession, actor: Actor, workload_id: str) -> Place:
+    """Where it is now, to come back to. Raises NotFound, Forbidden, Conflict."""
+    workload = await _changeable(session, actor, workload_id, Permission.WORKLOAD_PRIORITISE)
+    level = Level(workload.priority)
+    ids = [waiting.id for waiting in await _waiting(session, level)]
+    at = ids.index(workload.id) if workload.id in ids else len(ids)
+    if at + 1 < len(ids):
+        return Place(level, before=ids[at + 1], after=None)
+    return Place(level, before=None, after=ids[at - 1] if at and len(ids) > 1 else None)
 
 
 async def hold(session: AsyncSession, actor: Actor, workload_id: str, *, held: bool) -> Workload:
@@ -181,15 +223,17 @@ def _changed(
     state.event(session, workload, "portal", action.value.replace(".", "_"), text=actor.name, data=after)
 
 
-def _line(actor: Actor, workload: Workload) -> QueueEntry:
+def _line(actor: Actor, settings: Settings, workload: Workload) -> QueueEntry:
     job = current_job(workload)
+    spec = load_resolved(workload.resolved or workload.spec)
+    wanted = PriorityScale.of(settings).slurm_values(workload.priority, workload.queue_rank, workload.kind)
     private = not may(person_of(actor), Permission.WORKLOAD_READ, workload_facts(workload))
     return QueueEntry(
         order=0,
         workload_id=None if private else workload.id,
         name="" if private else workload.name,
         priority=workload.priority,
-        resources=resources_text(load_resolved(workload.resolved or workload.spec)),
+        resources=resources_text(spec),
         applicant=workload.owner.display_name,
         state=workload.state,
         phase=workload.phase,
@@ -201,7 +245,22 @@ def _line(actor: Actor, workload: Workload) -> QueueEntry:
         held=workload.held,
         changed_outside_at=job.changed_outside_at if job else None,
         private=private,
+        gpus=gpus_of_plan(workload),
+        cpus=site_policy(settings).cpus.cpus(largest(spec).resources),
+        nice=job.applied_nice if job else None,
+        wanted_nice=wanted[1],
+        applying=job is not None and (job.applied_qos, job.applied_nice, job.applied_held) != (*wanted, workload.held),
+        not_changed=job.reorder_error if job else "",
     )
+
+
+def gpus_of_plan(workload: Workload) -> dict[str, int]:
+    """By GPU type the most that one of its jobs holds; empty before the plan is made."""
+    found: dict[str, int] = {}
+    for job in workload.attempts[-1].plan.get("jobs", []) if workload.attempts else []:
+        for label, count in gpus_of_job(job).items():
+            found[label] = max(found.get(label, 0), count)
+    return found
 
 
 def current_job(workload: Workload) -> SlurmJob | None:
@@ -218,8 +277,8 @@ async def _outside_jobs(session: AsyncSession) -> Iterable[JobRecord]:
 
 def _outside(job: JobRecord, settings: Settings) -> QueueEntry:
     types = {name.partition(":")[2]: count for name, count in job.gres.items() if name.startswith("gpu")}
-    gpus = [f"{settings.slurm.gpu_labels.get(name, name) or 'GPU'} x {count}" for name, count in types.items()]
-    size = gpus or [f"CPU x {job.cpus}"]
+    gpus = {settings.slurm.gpu_labels.get(name, name) or "GPU": count for name, count in types.items()}
+    size = [f"{label} x {count}" for label, count in gpus.items()] or [f"CPU x {job.cpus}"]
     return QueueEntry(
         order=0,
         workload_id=None,
@@ -236,6 +295,8 @@ def _outside(job: JobRecord, settings: Settings) -> QueueEntry:
         estimated_start=_time(job.estimated_start),
         held=job.held,
         changed_outside_at=None,
+        gpus=gpus,
+        cpus=job.cpus,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from portal.domain.reasons import explain as explain_reason
 from portal.services import cluster, maintenance, queue, state
 from portal.services.access import readable_workload
 from portal.services.audit import Actor
+from portal.services.planning import gpus_of_job
 from portal.settings import Settings
 from portal.spec.graph import components_of
 from portal.spec.load import load_resolved
@@ -85,13 +87,22 @@ async def _in_slurm(session: AsyncSession, actor: Actor, settings: Settings, wor
 
 
 async def _facts(session: AsyncSession, settings: Settings, workload: Workload, position: int | None) -> Facts:
+    return facts_of(await cluster.nodes(session, settings), workload, position)
+
+
+def facts_of(view: cluster.ClusterView, workload: Workload, position: int | None) -> Facts:
     """What the sentence can name: the scarcest GPU type of the plan and how many of it are idle, and the account."""
-    view = await cluster.nodes(session, settings)
     wanted: dict[str, int] = {}
     for job in workload.attempts[-1].plan.get("jobs", []) if workload.attempts else []:
-        for group in job["groups"]:
-            if group["gpu_type"]:
-                wanted[group["gpu_type"]] = wanted.get(group["gpu_type"], 0) + group["gpus"] * group["nodes"]
+        for gpu_type, count in gpus_of_job(job).items():
+            wanted[gpu_type] = wanted.get(gpu_type, 0) + count
+    return gpu_facts(view, wanted, position, workload.owner.slurm_account)
+
+
+def gpu_facts(
+    view: cluster.ClusterView, wanted: Mapping[str, int], position: int | None, account: str | None = None
+) -> Facts:
+    """The same for anything that waits for GPUs (label -> count)."""
     idle = {label: view.gpus[label].idle if label in view.gpus else 0 for label in wanted}
     scarce = max(wanted, key=lambda name: wanted[name] - idle[name], default=None)
     return Facts(
@@ -99,8 +110,16 @@ async def _facts(session: AsyncSession, settings: Settings, workload: Workload, 
         needed_ko=f"{scarce} {wanted[scarce]}기" if scarce else None,
         needed_en=f"{wanted[scarce]} {scarce}" if scarce else None,
         idle=idle[scarce] if scarce else None,
-        account=workload.owner.slurm_account,
+        account=account,
     )
+
+
+async def before_slurm(session: AsyncSession, workload: Workload) -> Reason:
+    """Why a workload that Slurm does not have yet waits; the maintenance switch comes first."""
+    notice = await maintenance.current(session) if workload.state == State.QUEUED else None
+    if notice is not None:
+        return Reason(ReasonClass.HOLD, MAINTENANCE, notice.text_ko, notice.text_en)
+    return await _before_slurm(session, workload)
 
 
 def _why(reason: Reason, position: int | None = None, estimated_start: datetime | None = None) -> Why:

@@ -25,6 +25,7 @@ from portal.web.pages import (
     models,
     people,
     preferences,
+    queue,
     search,
     signin,
     sitesettings,
@@ -64,4 +65,5 @@ PAGES: list[ControllerRouterHandler] = [
     *modelchanges.ROUTES,
     *modelfiles.ROUTES,
     *preferences.ROUTES,
+    *queue.ROUTES,
 ]
