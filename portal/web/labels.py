@@ -94,7 +94,7 @@ SIF: Final = {
     "converting": Label(N_("Converting"), "run", "refresh"),
     "ready": Label(N_("Converted"), "ok", "circle-check"),
     "failed": Label(N_("Conversion failed"), "bad", "circle-x"),
-    "removing": Label(N_("Not converted"), "off", "circle-dashed"),
+    "removing": Label(N_("Being removed"), "off", "refresh"),
 }
 COMPONENT: Final = {
     "offered": Label(N_("In the library"), "ok", "circle-check"),
@@ -231,13 +231,6 @@ PART_STOPS: Final = {
     "s3": N_("Results wait to be saved; downloads fail."),
 }
 """What a part that fails stops."""
-SIF: Final = {
-    "wanted": Label(N_("Not converted"), "off", "circle-dashed"),
-    "converting": Label(N_("Converting"), "run", "player-play"),
-    "ready": Label(N_("Ready"), "quiet", "check"),
-    "failed": Label(N_("Failed"), "bad", "circle-x"),
-    "removing": Label(N_("Being removed"), "off", "refresh"),
-}
 
 LABELS: Final = SimpleNamespace(
     workload=WORKLOAD,
@@ -262,7 +255,6 @@ LABELS: Final = SimpleNamespace(
     action=ACTION,
     part=PART,
     part_stops=PART_STOPS,
-    sif=SIF,
     audit_result=AUDIT_RESULT,
 )
 """All of them, as templates see them."""
