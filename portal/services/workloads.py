@@ -102,9 +102,10 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
         return earlier
     owner = await mapped_owner(session, actor)
     _check_name(request.name)
-    loaded, kind = _checked(settings, request)
+    uploaded = _load(request.spec)
+    loaded, kind = _checked(settings, request, uploaded)
     try:
-        version = await apps.upload_spec(session, actor, _load(request.spec), request.as_new_app)
+        version = await apps.upload_spec(session, actor, uploaded, request.as_new_app)
     except Conflict:
         # The same request a moment earlier may have made the App in between: then its workload is the answer.
         if (earlier := await earlier_one(session, actor, request.idempotency_key)) is not None:
@@ -131,7 +132,7 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
 
 async def dry_run(session: AsyncSession, actor: Actor, settings: Settings, request: SubmitRequest) -> DryRun:
     """Everything that `submit` would decide, and nothing written. Raises Invalid, Conflict."""
-    loaded, kind = _checked(settings, request)
+    loaded, kind = _checked(settings, request, _load(request.spec))
     limit = request.time_limit_min or settings.policy.time_limit_min
     owner = await mapped_owner(session, actor)
     preview = await planning.preview(
@@ -209,9 +210,8 @@ def _check_name(name: str) -> None:
         raise Invalid("bad_name", found.message_en, found.message_ko, [found])
 
 
-def _checked(settings: Settings, request: SubmitRequest) -> tuple[LoadedSpec, str]:
+def _checked(settings: Settings, request: SubmitRequest, loaded: LoadedSpec) -> tuple[LoadedSpec, str]:
     """The spec with overrides, and its kind. Raises Invalid with every problem."""
-    loaded = _load(request.spec)
     if request.overrides:
         try:
             loaded = load_spec(apply_overrides(loaded.document, request.overrides))
@@ -249,11 +249,13 @@ async def _check_fit(
     session: AsyncSession, settings: Settings, loaded: LoadedSpec, owner: User, limit: int, request: SubmitRequest
 ) -> None:
     """A size that no node has is refused before anything is submitted; before the first snapshot nothing is known."""
-    if await cluster.snapshot(session) is not None:
-        await planning.preview(
+    inventory = await cluster.inventory(session, settings)
+    if inventory:
+        await planning.check_fit(
             session,
             settings,
             loaded.spec,
+            inventory,
             form=request.form,
             smallest=request.smallest,
             account=owner.slurm_account,
