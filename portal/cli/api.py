@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from portal.cli import plainhttp
 from portal.cli.credentials import Credentials
 from portal.cli.exits import CliError, Exit, exit_of_status
 from portal.cli.words import Words
@@ -41,22 +43,32 @@ class Api:
     """The portal at an address, asked with a token; a context manager."""
 
     def __init__(self, credentials: Credentials, words: Words, transport: httpx2.BaseTransport | None = None) -> None:
-        import httpx2
-
         self.url = credentials.url.rstrip("/")
         self._words = words
-        self._client = httpx2.Client(
-            base_url=self.url + PREFIX,
-            headers={"Authorization": f"Bearer {credentials.token}", "Accept-Language": words.language},
-            timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            transport=transport,
-        )
+        self._headers = {"Authorization": f"Bearer {credentials.token}", "Accept-Language": words.language}
+        self._transport = transport
+        self._opened: httpx2.Client | None = None
 
     def __enter__(self) -> Api:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _client(self) -> httpx2.Client:
+        """For streams, proxies and tests; imported only then, because that takes as long as everything else together."""
+        import httpx2
+
+        if self._opened is None:
+            self._opened = httpx2.Client(
+                base_url=self.url + PREFIX,
+                headers=self._headers,
+                timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+                transport=self._transport,
+            )
+        return self._opened
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """The JSON of a GET; parameters that are None are left out. Raises ApiError, ConnectionLost."""
@@ -64,8 +76,7 @@ class Api:
 
     def text(self, path: str, **query: Any) -> str:
         """The text of a GET. Raises ApiError, ConnectionLost."""
-        with self._translated():
-            response = self._client.get(path, params=_given(query))
+        response = self._send("GET", path, params=_given(query))
         self._check(response)
         return response.text
 
@@ -73,11 +84,9 @@ class Api:
         self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, **query: Any
     ) -> dict[str, Any]:
         """The JSON of a POST; bytes are sent as they are, anything else as JSON. Raises ApiError, ConnectionLost."""
-        sent: dict[str, Any] = {"json": {} if body is None else body}
-        if isinstance(body, bytes):
-            sent = {"content": body}
+        content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
         all_headers = {"Content-Type": "application/json", **(headers or {})}
-        return self._json("POST", path, params=_given(query), headers=all_headers, **sent)
+        return self._json("POST", path, params=_given(query), headers=all_headers, content=content)
 
     def post_repeatable(self, path: str, body: Any, key: str) -> dict[str, Any]:
         """A POST that is tried again when the answer is lost: the portal knows the key. Raises ApiError, ConnectionLost."""
@@ -112,8 +121,7 @@ class Api:
             yield from source
 
     def _json(self, method: str, path: str, **sent: Any) -> dict[str, Any]:
-        with self._translated():
-            response = self._client.request(method, path, **sent)
+        response = self._send(method, path, **sent)
         self._check(response)
         try:
             document: dict[str, Any] = response.json()
@@ -121,7 +129,34 @@ class Api:
             raise CliError(Exit.UNAVAILABLE, self._words("bad_answer", url=self.url, why=error)) from error
         return document
 
-    def _check(self, response: httpx2.Response) -> None:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx2.Response | plainhttp.Answer:
+        if self._transport is not None or not plainhttp.usable():
+            with self._translated():
+                return self._client.request(method, path, params=params, headers=dict(headers or {}), content=content)
+        try:
+            return plainhttp.ask(
+                method,
+                self.url + PREFIX + path,
+                query=params or {},
+                headers={**self._headers, **(headers or {})},
+                body=content,
+                connect_s=CONNECT_TIMEOUT_S,
+                read_s=READ_TIMEOUT_S,
+            )
+        except plainhttp.NoAnswer as error:
+            raise ConnectionLost(Exit.UNAVAILABLE, self._words("unreachable", url=self.url, why=error)) from error
+        except plainhttp.BadAddress as error:
+            raise CliError(Exit.USAGE, self._words("bad_answer", url=self.url, why=error)) from error
+
+    def _check(self, response: httpx2.Response | plainhttp.Answer) -> None:
         if response.is_success:
             return
         try:

@@ -35,9 +35,10 @@ def find(words: Words) -> Credentials | None:
 
     Raises CliError when the stored file can be read by others or is broken.
     """
-    stored = _read(credentials_path(), words)
-    url = os.environ.get(URL_VARIABLE) or (stored.url if stored else "")
-    token = os.environ.get(TOKEN_VARIABLE) or (stored.token if stored else "")
+    url, token = os.environ.get(URL_VARIABLE, ""), os.environ.get(TOKEN_VARIABLE, "")
+    if not (url and token):
+        stored = _read(credentials_path(), words)
+        url, token = url or (stored.url if stored else ""), token or (stored.token if stored else "")
     return Credentials(url, token) if url and token else None
 
 

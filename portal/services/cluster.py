@@ -16,9 +16,11 @@ from portal.domain.nodes import shown_state, split
 from portal.domain.reconcile import PORTAL_MARK
 from portal.settings import Settings
 from slurm.inventory import NodeClass, inventory_from
-from slurm.records import ClusterVersion, NodeRecord, Snapshot
+from slurm.records import ClusterVersion, NodeRecord, PartitionRecord, Snapshot
 
 _SNAPSHOT = TypeAdapter(Snapshot)
+_NODES = TypeAdapter(tuple[NodeRecord, ...])
+_PARTITIONS = TypeAdapter(tuple[PartitionRecord, ...])
 _VERSION = TypeAdapter(ClusterVersion)
 ROW_ID = 1
 
@@ -107,9 +109,13 @@ async def store_unreachable(session: AsyncSession) -> None:
 
 
 async def inventory(session: AsyncSession, settings: Settings) -> tuple[NodeClass, ...]:
-    """Node classes of the newest snapshot; empty before the first one."""
-    taken = await snapshot(session)
-    return inventory_from(taken.nodes, taken.partitions, settings.slurm.gpu_labels) if taken else ()
+    """Node classes of the newest snapshot; empty before the first one. Its jobs, which may be many, stay where they are."""
+    parts = (ClusterState.snapshot["nodes"], ClusterState.snapshot["partitions"])
+    row = (await session.execute(select(*parts).where(ClusterState.id == ROW_ID))).one_or_none()
+    if row is None or row[0] is None:
+        return ()
+    nodes, partitions = _NODES.validate_python(row[0]), _PARTITIONS.validate_python(row[1])
+    return inventory_from(nodes, partitions, settings.slurm.gpu_labels)
 
 
 async def nodes(session: AsyncSession, settings: Settings) -> ClusterView:

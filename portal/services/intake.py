@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.db.models import App, User, Workload
 from portal.domain.approval import approval_reasons
@@ -83,7 +84,11 @@ async def enter(session: AsyncSession, actor: Actor, settings: Settings, entry: 
     record(session, actor, entry.action, "workload", workload.id, after=facts)
     state.event(session, workload, "portal", "state_submitted", text=actor.name, data=facts)
     await session.flush()
-    await session.refresh(workload, ["owner", "app", "tests", "attempts"])
+    # What a new row belongs to is known: asking the database again would cost as much as writing it.
+    set_committed_value(workload, "owner", entry.owner)
+    set_committed_value(workload, "app", await session.get_one(App, entry.app_id))
+    for name in ("tests", "attempts"):
+        set_committed_value(workload, name, [])
     return workload
 
 
@@ -121,13 +126,15 @@ async def earlier_one(session: AsyncSession, actor: Actor, key: str | None) -> W
 
 async def _insert(session: AsyncSession, workload: Workload) -> bool:
     """Write the row; False when another request with the same idempotency key was first."""
+    if workload.idempotency_key is None:
+        session.add(workload)
+        await session.flush()
+        return True
     try:
         async with session.begin_nested():
             session.add(workload)
             await session.flush()
     except IntegrityError:
-        if workload.idempotency_key is None:
-            raise
         return False
     return True
 

@@ -76,7 +76,44 @@ async def preview(
             "Slurm has not been read yet, so its nodes are unknown. Try again in a few seconds.",
             "아직 Slurm 상태를 읽지 못해 노드를 알 수 없습니다. 잠시 후 다시 시도하세요.",
         )
-    request = RunRequest(
+    request = await _request(
+        session, settings, spec, form=form, smallest=smallest, account=account, time_limit_min=time_limit_min
+    )
+    plan = _plan(request, inventory, settings)
+    words_en, words_ko = explain(plan, names_of(spec))
+    scripts = _scripts(request, inventory, settings) if with_scripts else ()
+    return PlanPreview(plan_document(plan), tuple(words_ko), tuple(words_en), scripts)
+
+
+async def check_fit(
+    session: AsyncSession,
+    settings: Settings,
+    spec: AppSpec,
+    inventory: tuple[NodeClass, ...],
+    *,
+    form: Form,
+    smallest: bool,
+    account: str | None,
+    time_limit_min: int,
+) -> None:
+    """What `preview` finds out, without its words. Raises Invalid where no plan exists."""
+    request = await _request(
+        session, settings, spec, form=form, smallest=smallest, account=account, time_limit_min=time_limit_min
+    )
+    _plan(request, inventory, settings)
+
+
+async def _request(
+    session: AsyncSession,
+    settings: Settings,
+    spec: AppSpec,
+    *,
+    form: Form,
+    smallest: bool,
+    account: str | None,
+    time_limit_min: int | None,
+) -> RunRequest:
+    return RunRequest(
         workload=_PREVIEW_ID,
         attempt=1,
         spec=spec,
@@ -88,20 +125,14 @@ async def preview(
         smallest=smallest,
         expected_s=await expected_durations(session, spec),
     )
-    try:
-        return _preview(request, inventory, settings, with_scripts=with_scripts)
-    except PlanError as error:
-        raise no_plan(spec, error) from error
 
 
-def _preview(
-    request: RunRequest, inventory: tuple[NodeClass, ...], settings: Settings, *, with_scripts: bool
-) -> PlanPreview:
+def _plan(request: RunRequest, inventory: tuple[NodeClass, ...], settings: Settings) -> Plan:
     site = site_policy(settings)
-    plan = plan_run(request, step_graph(request.spec, site.cpus), inventory, site)
-    words_en, words_ko = explain(plan, names_of(request.spec))
-    scripts = _scripts(request, inventory, settings) if with_scripts else ()
-    return PlanPreview(plan_document(plan), tuple(words_ko), tuple(words_en), scripts)
+    try:
+        return plan_run(request, step_graph(request.spec, site.cpus), inventory, site)
+    except PlanError as error:
+        raise no_plan(request.spec, error) from error
 
 
 def _scripts(request: RunRequest, inventory: tuple[NodeClass, ...], settings: Settings) -> tuple[str, ...]:

@@ -114,9 +114,10 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
         return earlier
     owner = await mapped_owner(session, actor)
     check_name(request.name)
-    loaded, kind = checked(settings, request)
+    uploaded = _load(request.spec)
+    loaded, kind = checked(settings, request, uploaded)
     try:
-        version = await apps.upload_spec(session, actor, _load(request.spec), request.as_new_app)
+        version = await apps.upload_spec(session, actor, uploaded, request.as_new_app)
     except Conflict:
         # The same request a moment earlier may have made the App in between: then its workload is the answer.
         if (earlier := await earlier_one(session, actor, request.idempotency_key)) is not None:
@@ -237,9 +238,14 @@ def check_name(name: str) -> None:
         raise Invalid("bad_name", found.message_en, found.message_ko, [found])
 
 
-def checked(settings: Settings, request: SubmitRequest) -> tuple[LoadedSpec, str]:
-    """The spec with overrides, and its kind: what every door asks first. Raises Invalid with every problem."""
-    loaded = _load(request.spec)
+def checked(
+    settings: Settings, request: SubmitRequest, loaded: LoadedSpec | None = None
+) -> tuple[LoadedSpec, str]:
+    """The spec with overrides, and its kind: what every door asks first; `loaded` is the request's spec where it was read.
+
+    Raises Invalid with every problem.
+    """
+    loaded = loaded or _load(request.spec)
     if request.overrides:
         try:
             loaded = load_spec(apply_overrides(loaded.document, request.overrides))
@@ -277,11 +283,13 @@ async def check_fit(
     session: AsyncSession, settings: Settings, loaded: LoadedSpec, owner: User, limit: int, request: SubmitRequest
 ) -> None:
     """A size that no node has is refused before anything is submitted; before the first snapshot nothing is known."""
-    if await cluster.snapshot(session) is not None:
-        await planning.preview(
+    inventory = await cluster.inventory(session, settings)
+    if inventory:
+        await planning.check_fit(
             session,
             settings,
             loaded.spec,
+            inventory,
             form=request.form,
             smallest=request.smallest,
             account=owner.slurm_account,
