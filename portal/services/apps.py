@@ -25,6 +25,8 @@ from portal.spec.problems import Problem, SpecError, errors_of
 from portal.spec.rules import site_problems
 
 AUTO_ID = "auto"
+TRIES = 3
+"""Looks for what is to be stored; each after the first follows another request's that was first."""
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -102,22 +104,40 @@ async def upload_spec(
     if as_new_app is not None:
         loaded = _renamed(loaded, await _new_id(session, as_new_app))
     digest = content_sha256(loaded.document)
-    app = await session.get(App, loaded.spec.app_id)
-    if app is not None:
-        existing = await _version(session, app.id, loaded.spec.version)
-        if (
-            existing is not None
-            and existing.content_sha256 == digest
-            and allowed(actor, Permission.APP_READ, app_facts(app))
-        ):
-            return existing
-        _check_editable(actor, app)
-        if existing is not None:
-            raise _version_exists(app.id, loaded.spec.version)
-    return await _store(session, actor, app, loaded, digest)
+    for _ in range(TRIES):
+        app = await session.get(App, loaded.spec.app_id)
+        found = await _present(session, actor, app, loaded, digest) if app is not None else None
+        if found is not None:
+            return found
+        # Another request that makes the same App or version at this moment is waited for, and then there to be found.
+        if (made := await _store(session, actor, app, loaded, digest)) is not None:
+            return made
+    raise Conflict(
+        "changed_meanwhile",
+        "Something changed meanwhile. Try again.",
+        "그 사이 다른 변경이 있었습니다. 다시 시도하세요.",
+    )
 
 
-async def _store(session: AsyncSession, actor: Actor, app: App | None, loaded: LoadedSpec, digest: str) -> AppVersion:
+async def _present(session: AsyncSession, actor: Actor, app: App, loaded: LoadedSpec, digest: str) -> AppVersion | None:
+    """The version with this very content, None when it can be made. Raises Forbidden, Conflict."""
+    existing = await _version(session, app.id, loaded.spec.version)
+    if (
+        existing is not None
+        and existing.content_sha256 == digest
+        and allowed(actor, Permission.APP_READ, app_facts(app))
+    ):
+        return existing
+    _check_editable(actor, app)
+    if existing is not None:
+        raise _version_exists(app.id, loaded.spec.version)
+    return None
+
+
+async def _store(
+    session: AsyncSession, actor: Actor, app: App | None, loaded: LoadedSpec, digest: str
+) -> AppVersion | None:
+    """Write the version, and its App where it is new; None when another request was first."""
     spec = loaded.spec
     try:
         async with session.begin_nested():
@@ -136,12 +156,8 @@ async def _store(session: AsyncSession, actor: Actor, app: App | None, loaded: L
             )
             session.add(made)
             await session.flush()
-    except IntegrityError as error:
-        raise Conflict(
-            "changed_meanwhile",
-            "Something changed meanwhile. Try again.",
-            "그 사이 다른 변경이 있었습니다. 다시 시도하세요.",
-        ) from error
+    except IntegrityError:
+        return None
     componentuses.note_version(session, spec.app_id, spec.version, spec)
     facts: dict[str, Any] = {"version": spec.version, "content_sha256": digest}
     record(session, actor, Action.APP_VERSION, "app", spec.app_id, after=facts)

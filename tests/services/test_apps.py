@@ -114,3 +114,38 @@ async def test_lists_search_as_typed(world: World, example: dict[str, Any]) -> N
         assert await found(q="100%") == ["APP-OTHER"]
         assert await found(q="r_n") == ["APP-OTHER"]
         assert await found(mine=True) == ["APP-A1B2C3"]
+
+
+@pytest.mark.parametrize("who", ["kim", "park"])
+async def test_another_request_that_is_first_by_a_moment(
+    world: World, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """Between the look and the write somebody stores the very same file: its version is the answer, for everybody."""
+    store = apps._store
+
+    async def late(*arguments: Any) -> AppVersion | None:
+        monkeypatch.setattr(apps, "_store", store)
+        await upload(world, small, who)
+        return await store(*arguments)
+
+    monkeypatch.setattr(apps, "_store", late)
+    version = await upload(world, small, "kim")
+    (stored,) = await world.rows(AppVersion)
+    assert (version.id, stored.app.owner.username) == (stored.id, who)
+    assert await world.actions(small["app_id"]) == ["app.create", "app.version"]
+
+
+async def test_another_content_that_is_first_by_a_moment(
+    world: World, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = apps._store
+
+    async def late(*arguments: Any) -> AppVersion | None:
+        monkeypatch.setattr(apps, "_store", store)
+        await upload(world, {**small, "name": "another"})
+        return await store(*arguments)
+
+    monkeypatch.setattr(apps, "_store", late)
+    with pytest.raises(Conflict) as refused:
+        await upload(world, small)
+    assert refused.value.code == "version_exists"

@@ -106,7 +106,9 @@ class TroubledSlurm:
         return ids
 
     async def settle_late(self) -> None:
-        """What was under way reaches Slurm, whoever still waits for it."""
+        """What was under way reaches Slurm, whoever still waits for it; while slurmctld is away it stays under way."""
+        if self.inner.outage:
+            return
         due = [one for one in self.late if one[0] <= self.inner.cluster.now]
         self.late = [one for one in self.late if one[0] > self.inner.cluster.now]
         for _, submission in due:

@@ -112,6 +112,11 @@ class Schedule:
             try:
                 self._act()
                 self._settle()
+            except Broken:
+                raise
+            except Exception as error:  # of the simulation itself: it too is told with its seed
+                told = "".join(format_exception(error, limit=-6))
+                raise Broken(self.seed, [told], self.trace) from error
             finally:
                 for process in self.processes:
                     process.kill()
