@@ -119,6 +119,7 @@ async def test_all_problems_come_at_once_with_their_places(world: World) -> None
         >= {
             "$.name": "bad_format",
             "$.version": "bad_format",
+            "$.image.registry": "registry_not_allowed",
             "$.resources.memory": "bad_memory",
             "$.params[0].default": "param_default",
             "$.params[1].name": "param_twice",
