@@ -110,7 +110,7 @@ def value_of(kind: str, text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Unreadable(text)
 
 
