@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
@@ -11,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.models import ComponentUse
 from portal.spec.models import AppSpec
 
+MOST_OF_A_DRAFT = 1000
+"""A draft may be wrong in any way; more components than an App may have need not be kept."""
 _ID_CHARS, _NAME_CHARS = 64, 128
 
 
@@ -34,7 +37,7 @@ def note_version(session: AsyncSession, app_id: str, version: str, spec: AppSpec
 
 async def note_draft(session: AsyncSession, app_id: str, spec: Mapping[str, Any] | None) -> None:
     """What the App's draft places now; None: there is no draft any more. Most saves change nothing here."""
-    wanted = set(placements_of(spec)) if spec is not None else set()
+    wanted = set(islice(placements_of(spec), MOST_OF_A_DRAFT)) if spec is not None else set()
     mine = (ComponentUse.app_id == app_id, ComponentUse.app_version.is_(None))
     rows = {_placement(row): row.id for row in (await session.scalars(select(ComponentUse).where(*mine))).unique()}
     gone = [row_id for placed, row_id in rows.items() if placed not in wanted]

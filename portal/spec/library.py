@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from containers.errors import InvalidReference, RegistryNotAllowed
+from containers.reference import check_allowed, from_spec
 from portal.spec.diff import Change, leaf_changes
 from portal.spec.load import load_spec
 from portal.spec.problems import Problem, SpecError, listed, problem
-from portal.spec.rules import SiteRules, site_problems
+from portal.spec.rules import SiteRules
 
 ParamType = Literal["text", "integer", "number", "boolean", "json"]
 PARAM_TYPES: tuple[ParamType, ...] = ("text", "integer", "number", "boolean", "json")
@@ -85,7 +88,8 @@ def problems_of(described: Described, site: SiteRules) -> tuple[Problem, ...]:
     """Everything wrong with it, paths from `$`: `$.resources.memory`, `$.params[0].default`."""
     return listed(
         [
-            *_as_placed(described, site),
+            *_as_placed(described),
+            *_registry(described.content, site),
             *_params(described.content.params),
             *_tags(described.tags),
             *_texts(described.texts),
@@ -106,7 +110,7 @@ def value_of(kind: str, text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Unreadable(text)
 
 
@@ -141,12 +145,11 @@ def _comparable(content: Content) -> dict[str, Any]:
     }
 
 
-def _as_placed(described: Described, site: SiteRules) -> Iterator[Problem]:
+def _as_placed(described: Described) -> Iterator[Problem]:
     """The problems of the smallest App that places it."""
     document = _app_around(described)
     try:
-        loaded = load_spec(document)
-        found: Sequence[Problem] = [*loaded.problems, *site_problems(loaded.spec, site)]
+        found: Sequence[Problem] = load_spec(document).problems
     except SpecError as error:
         found = error.problems
     for one in found:
@@ -154,6 +157,16 @@ def _as_placed(described: Described, site: SiteRules) -> Iterator[Problem]:
             yield replace(one, path="$" + one.path.removeprefix(_IN_A_SPEC))
         elif one.path == "$.version":
             yield one
+
+
+def _registry(content: Content, site: SiteRules) -> Iterator[Problem]:
+    """Asked apart, so that it is said also where another field is wrong; what is no reference at all is said already."""
+    with suppress(InvalidReference):
+        try:
+            check_allowed(from_spec(content.registry, content.tag), site.registries)
+        except RegistryNotAllowed as error:
+            allowed = ", ".join(error.allowed) or "-"
+            yield problem("$.image.registry", "registry_not_allowed", registry=error.registry, allowed=allowed)
 
 
 def _app_around(described: Described) -> dict[str, Any]:

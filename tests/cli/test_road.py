@@ -197,3 +197,25 @@ def test_a_rerun_and_the_way_back_from_slurm(road: Road, small_file: str) -> Non
     second = said.split()[1]
     assert road.json("kim", "show", second)["rerunOf"] == first
     assert first in road.one("kim", "show", second)
+
+
+def test_the_library(road: Road, tmp_path: Path) -> None:
+    file = tmp_path / "component.json"
+    image = {"registry": "registry.avatar.io/env-sim", "tag": "1.0"}
+    described = {"name": "env-simulator", "version": "1.0.0", "image": image, "resources": {"memory": "8GB"}}
+    file.write_text(json.dumps({**described, "resources": {"memory": "x"}}))
+    road.one("kim", "components", "register", str(file), code=7)
+    file.write_text(json.dumps(described))
+    component_id = road.json("kim", "components", "register", str(file))["id"]
+    assert "Checking" in road.one("kim", "components", "list")
+    road.do(road.world.round)
+    assert "Verified" in road.one("viewer", "components", "list", "-q", "env")
+    newer = {"version": "1.1.0", "image": image, "resources": {"memory": "16GB"}, "note": "more memory"}
+    file.write_text(json.dumps(newer))
+    assert "env-simulator 1.1.0 is in the library" in road.one("kim", "components", "version", component_id, str(file))
+    assert "more memory" in road.one("viewer", "components", "show", component_id)
+    road.one("park", "components", "deprecate", component_id, code=4)
+    assert "deprecated" in road.one("kim", "components", "deprecate", component_id)
+    assert component_id not in road.one("kim", "components", "list")
+    assert component_id in road.one("kim", "components", "list", "--all")
+    assert road.json("kim", "components", "restore", component_id)["deprecatedAt"] is None

@@ -16,7 +16,7 @@ from portal.services.audit import Actor
 from portal.services.components import About, Registration
 from portal.services.componentview import Wanted
 from portal.services.errors import Conflict, Forbidden, Invalid, NotFound
-from portal.spec.library import Content, Param
+from portal.spec.library import Content, Param, Unreadable, bound_of, text_of, value_of
 from portal.spec.load import load_spec
 from tests.daemon.world import World
 
@@ -119,6 +119,7 @@ async def test_all_problems_come_at_once_with_their_places(world: World) -> None
         >= {
             "$.name": "bad_format",
             "$.version": "bad_format",
+            "$.image.registry": "registry_not_allowed",
             "$.resources.memory": "bad_memory",
             "$.params[0].default": "param_default",
             "$.params[1].name": "param_twice",
@@ -305,3 +306,39 @@ async def test_the_registry_of_others_is_never_asked(world: World) -> None:
         with pytest.raises(Invalid):
             await imagechecks.ask(session, world.actors["kim"], settings, "registry.avatar.io/x y", "1")
         assert (await imagechecks.look(session, settings, "registry.avatar.io/x", "1")).state == "unchecked"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("text", "0.1", "0.1"),
+        ("number", "0.1", 0.1),
+        ("boolean", "true", True),
+        ("json", '{"a": [1]}', {"a": [1]}),
+        ("number", "", None),
+        ("number", "fast", Unreadable("fast")),
+        ("json", "[" * 100_000, Unreadable("[" * 100_000)),
+    ],
+)
+def test_a_default_is_read_as_it_is_shown(kind: str, text: str, value: Any) -> None:
+    assert value_of(kind, text) == value
+    assert text_of(kind, value) == text
+
+
+async def test_values_that_json_forgives_are_refused(world: World) -> None:
+    for default in (value_of("json", "NaN"), value_of("number", "1e999"), 2**60):
+        kind = "integer" if isinstance(default, int) else "number" if default == default else "json"
+        with pytest.raises(Invalid):
+            await register(world, content=replace(CONTENT, params=(Param("x", kind, default),)))
+    with pytest.raises(Invalid):
+        await register(world, content=replace(CONTENT, params=(Param("x", "number", 1, min=bound_of("low")),)))
+
+
+async def test_a_draft_without_end_keeps_no_more_than_can_be_an_app(world: World) -> None:
+    async with transaction(world.maker) as session:
+        kim = world.actors["kim"]
+        made = await drafts.create_app(session, kim, world.context.settings, name="huge")
+        parts = [{"component_id": f"C{number}"} for number in range(3000)]
+        spec = {"app_id": made.id, "tasks": [{"task_id": "T", "components": parts}, 1, {"components": {}}]}
+        await drafts.save(session, kim, made.id, revision=0, spec=spec, layout={})
+    assert len(await world.rows(ComponentUse)) == 1000

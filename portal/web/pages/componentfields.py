@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from portal.spec.library import MAX_PARAMS, Content, Param, bound_of, text_of, value_of
+from portal.web.catalogue import N_
 from portal.web.forms import Form
 
+PARAM_WORDS: Final = {
+    "text": N_("Text"),
+    "integer": N_("Integer"),
+    "number": N_("Number"),
+    "boolean": N_("True or false"),
+    "json": "JSON",
+}
+"""The types of parameters: value -> msgid."""
 PARAM_FIELDS = ("name", "type", "default", "min", "max", "help")
 _NUMBERS = ("gpu_count", "gpu_shards", "cpus", "nodes")
 _WORDS = ("gpu_type", "memory", "time_limit")

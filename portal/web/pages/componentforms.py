@@ -18,23 +18,16 @@ from portal.services.imagechecks import UNCHECKED, Check
 from portal.settings import Settings
 from portal.spec.library import PARAM_TYPES, tags_in
 from portal.spec.version import next_version
-from portal.web.catalogue import N_, translations
+from portal.web.catalogue import translations
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.forms import Form, refused
 from portal.web.pageguards import VISIT_SUBMIT
 from portal.web.pages.answers import to
-from portal.web.pages.componentfields import content_in, fields_of, params_in_order, rows_in, with_fields
+from portal.web.pages.componentfields import PARAM_WORDS, content_in, fields_of, params_in_order, rows_in, with_fields
 from portal.web.rendering import PageContext, shown
 
 Asked = Request[Any, Any, Any]
 MORE_ROWS = 3
-_TYPES = {
-    "text": N_("Text"),
-    "integer": N_("Integer"),
-    "number": N_("Number"),
-    "boolean": N_("True or false"),
-    "json": "JSON",
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ class ComponentForm(PageContext):
     @property
     def types(self) -> tuple[tuple[str, str], ...]:
         """Types of parameters: value and msgid."""
-        return tuple((kind, _TYPES[kind]) for kind in PARAM_TYPES)
+        return tuple((kind, PARAM_WORDS[kind]) for kind in PARAM_TYPES)
 
 
 @get("/new-component", guards=[VISIT_SUBMIT], include_in_schema=False)

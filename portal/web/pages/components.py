@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import quote, urlencode
@@ -21,6 +21,7 @@ from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, PageFrame, Session
 from portal.web.pageguards import VISIT, VISIT_SUBMIT
 from portal.web.pages.answers import to
+from portal.web.pages.componentfields import PARAM_WORDS
 from portal.web.rendering import PageContext, shown
 from portal.web.tables import Chip, Column, Table, TableQuery
 
@@ -67,6 +68,7 @@ class ComponentPage(PageContext):
 
     template: ClassVar[str] = "components/component.html"
     nav: ClassVar[str] = "components"
+    types: ClassVar[Mapping[str, str]] = PARAM_WORDS
     tab: str
     found: ComponentDetail
     content: Content
