@@ -256,5 +256,6 @@ def _with_seed(fields: Fields) -> Fields:
 
 
 def _seed(text: str) -> Any:
-    number = count(text)
-    return text if number is None else number
+    """A number where it reads as one; any other text is kept as text."""
+    value = _parsed(text)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else text

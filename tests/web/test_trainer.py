@@ -137,6 +137,8 @@ async def test_the_seed_and_the_json_are_one_value(kim: Site, small: dict[str, A
         fields = await opened(kim, browser, small)
         _, seeded = await previewed(browser, fields, seed="7")
         assert json.loads(seeded["env_config"])["simulation_seed"] == 7
+        _, negative = await previewed(browser, seeded, seed="-5")
+        assert json.loads(negative["env_config"])["simulation_seed"] == -5
         _, written = await previewed(browser, seeded, env_config='{"simulation_seed": 8}')
         assert written["seed"] == "8"
         _, tidy = await previewed(browser, written, tidy="1")
