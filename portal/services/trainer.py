@@ -85,7 +85,8 @@ async def opened(
     Raises NotFound, Forbidden, Conflict (the App is archived or has no version; the request is not to be edited).
     """
     former = await _former(session, actor, source, edit)
-    app_id = app_id or (former.app_id if former else "")
+    if former and (edit or not app_id):
+        app_id = former.app_id  # a correction stays with its App
     app = await apps.get(session, actor, app_id)
     demand(actor, Permission.APP_SUBMIT, app_facts(app), role=RESEARCHER)
     demand_in_use(app)

@@ -7,6 +7,7 @@ line and `was-gpus` what it was when it was shown: where they differ, somebody c
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,8 @@ Fields = dict[str, str]
 RL, GENERAL = "rl", "general"
 NUMBERS: Final = ("episodes", "learning_rate", "batch_size", "gamma", "max_steps_per_episode")
 SEED_KEY: Final = "simulation_seed"
+SHOWN: Final = "shown-v"
+"""The version whose components the fields are of: another one may have others in their places."""
 LISTS: Final = {
     "reward": ("key", "value"),
     "goal": ("metric", "op", "value", "episodes"),
@@ -29,6 +32,7 @@ LISTS: Final = {
 }
 """The parts of one row of each list."""
 TOP: Final = ("gpus", "memory", "cpus")
+_OF_COMPONENTS = re.compile(r"(?:c[0-9]+|top|was)-(?!seed)")
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def filled(begun: Opened, *, name: str, time_limit_min: int, cpus: CpuPolicy) ->
         **_training(shown.training_config or TrainingConfig()),
         **_list("env", list(shown.env_vars.items())),
     }
-    return settled(fields, begun.spec, cpus)
+    return settled(fields | {SHOWN: begun.version.version}, begun, cpus)
 
 
 def _resources(spec: AppSpec, shown: AppSpec) -> Fields:
@@ -144,11 +148,21 @@ def rows(fields: Mapping[str, str], name: str) -> Iterator[tuple[int, dict[str, 
         number += 1
 
 
-def settled(fields: Mapping[str, str], spec: AppSpec, cpus: CpuPolicy) -> Fields:
+def settled(fields: Mapping[str, str], begun: Opened, cpus: CpuPolicy) -> Fields:
     """The form set right: what a button asked for is done, the top line and the column agree, so do seed and JSON."""
-    done = _pressed(dict(fields), spec)
-    done = _with_top(done, placements(spec), cpus)
+    done = _pressed(_completed(dict(fields), begun), begun.spec)
+    done = _with_top(done, placements(begun.spec), cpus)
     return _with_seed(done)
+
+
+def _completed(fields: Fields, begun: Opened) -> Fields:
+    """Another version begins with its own resources; a form that was a general run's gets the training fields."""
+    if fields.get(SHOWN) != begun.version.version:
+        kept = {name: value for name, value in fields.items() if not _OF_COMPONENTS.match(name)}
+        fields = kept | _resources(begun.spec, begun.spec) | {SHOWN: begun.version.version}
+    if fields.get("kind") == RL and "env_config" not in fields:
+        fields = _training(begun.spec.training_config or TrainingConfig()) | fields
+    return fields
 
 
 def _pressed(fields: Fields, spec: AppSpec) -> Fields:
@@ -242,5 +256,6 @@ def _with_seed(fields: Fields) -> Fields:
 
 
 def _seed(text: str) -> Any:
-    number = count(text)
-    return text if number is None else number
+    """A number where it reads as one; any other text is kept as text."""
+    value = _parsed(text)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else text

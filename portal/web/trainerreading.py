@@ -23,6 +23,7 @@ from slurm.plan import Form as PlanForm
 WHOLE = "app"
 """Where a problem is shown that belongs to no field."""
 FORMS = ("auto", "together", "staged")
+NOTE_CHARS = 2000
 _SCALAR_CHARS = 400
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 _RESOURCES = {"gpu_type": "gpu_type", "gpus": "gpu_count", "shards": "gpu_shards", "memory": "memory", "cpus": "cpus"}
@@ -60,6 +61,8 @@ def read(fields: Fields, begun: Opened, idempotency_key: str | None) -> tuple[Su
         _read_training(reading, fields, begun.spec.training_config)
     _read_env(reading, fields, begun.spec.env_vars)
     _read_storage(reading, fields, begun)
+    if len(fields.get("note", "")) > NOTE_CHARS:
+        reading.wrong("note", "wrong_length", rule=f"<= {NOTE_CHARS}")
     request = SubmitRequest(
         spec=begun.version.spec,
         kind=kind if kind in (RL, GENERAL) else None,

@@ -46,6 +46,9 @@ def submit(
     run_test: Annotated[
         bool, typer.Option("--test", help="Start the minimal run test at once, if one is needed.")
     ] = False,
+    share_logs: Annotated[
+        bool, typer.Option("--share-logs", help="Everybody who sees the workload may read its logs.")
+    ] = False,
     output: Output = Format.TEXT,
 ) -> None:
     """Submit a spec file. Everything else can wait: Ctrl-C only detaches."""
@@ -61,6 +64,7 @@ def submit(
         "form": form,
         "smallest": smallest,
         "runTest": run_test,
+        "shareLogs": share_logs,
     }
     if new_app_id != "auto" and not as_new_app:
         raise CliError(Exit.USAGE, "--app-id: --as-new-app?")

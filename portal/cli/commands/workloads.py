@@ -24,7 +24,7 @@ def list_workloads(
     kind: Annotated[str, typer.Option("--kind", help="rl, general or test; tests are hidden otherwise.")] = "",
     app: Annotated[str, typer.Option("--app", help="Only of this App.")] = "",
     job: Annotated[str, typer.Option("--job", help="The one that this Slurm job (123, 123+1) belongs to.")] = "",
-    text: Annotated[str, typer.Option("--search", "-q", help="Part of id or name.")] = "",
+    text: Annotated[str, typer.Option("--search", "-q", help="Part of id or name, or a Slurm job id.")] = "",
     page: PageOption = 1,
     size: SizeOption = 50,
     output: Output = Format.TEXT,

@@ -133,7 +133,7 @@ async def preview(
     """The form as it is now, set right, with what would happen; nothing is kept."""
     visit = _Visit(session, actor, settings, frame)
     begun = await _begun(visit, fields)
-    page = await _page(visit, begun, settled(fields, begun.spec, site_policy(settings).cpus))
+    page = await _page(visit, begun, settled(fields, begun, site_policy(settings).cpus))
     return shown(frame, page, block="live" if frame.htmx else "")
 
 
@@ -144,7 +144,7 @@ async def submit(
     """Ask for it, or save a corrected request; with anything wrong the form comes back with all of it."""
     visit = _Visit(session, actor, settings, frame)
     begun = await _begun(visit, fields)
-    fields = settled(fields, begun.spec, site_policy(settings).cpus)
+    fields = settled(fields, begun, site_policy(settings).cpus)
     asked, reading = read(fields, begun, fields.get("key", "")[:KEY_CHARS] or None)
     if reading.problems:
         return shown(frame, await _page(visit, begun, fields, tried=True), status=Invalid.status)

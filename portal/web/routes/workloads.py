@@ -47,6 +47,9 @@ class SubmitBody(BaseModel):
     form: Form = "auto"
     smallest: Annotated[bool, Field(description="Prefer the smallest allocation over parallelism.")] = False
     run_test: Annotated[bool, Field(alias="runTest", description="Start the minimal run test at once.")] = False
+    share_logs: Annotated[
+        bool, Field(alias="shareLogs", description="Everybody who sees the workload may read its logs.")
+    ] = False
 
     def request(self, idempotency_key: str | None) -> SubmitRequest:
         """The use case's words for it."""
@@ -62,6 +65,7 @@ class SubmitBody(BaseModel):
             form=self.form,
             smallest=self.smallest,
             run_test=self.run_test,
+            share_logs=self.share_logs,
         )
 
 
@@ -138,7 +142,7 @@ async def list_workloads(
     job: Annotated[
         str, QueryParameter(max_length=32, description="The one that this Slurm job (123, 123+1) belongs to.")
     ] = "",
-    q: Annotated[str, QueryParameter(max_length=128, description="Part of id or name.")] = "",
+    q: Annotated[str, QueryParameter(max_length=128, description="Part of id or name, or a Slurm job id.")] = "",
     sort: Annotated[str, QueryParameter(max_length=32, description="Field, with - for descending.")] = "-submitted_at",
     page: PageNumber = 1,
     size: PageSize = 50,
