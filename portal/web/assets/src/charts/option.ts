@@ -85,26 +85,23 @@ function lineMarks(chart: ChartDocument, colours: Colours): Series {
   }));
   return {
     type: "line",
-    data: [],
+    data: reach(chart),
+    showSymbol: false,
+    silent: true,
+    lineStyle: { opacity: 0 },
+    tooltip: { show: false },
     markLine: { silent: true, symbol: "none", animation: false, data: [...goals, ...marks] },
   };
 }
 
-/** What a goal needs to be seen: the axis reaches it also when no value does. */
-function reach(chart: ChartDocument): { min?: number; max?: number } {
-  const goals = (chart.goals ?? []).map((goal) => goal.value);
-  const values = chart.lines.flatMap((line) => line.points.flatMap(([, y]) => (y === null ? [] : [y])));
-  const all = [...goals, ...values];
-  if (!goals.length || !values.length) return {};
-  const low = all.reduce((least, value) => Math.min(least, value));
-  const high = all.reduce((most, value) => Math.max(most, value));
-  const room = (high - low || Math.abs(high) || 1) * 0.08;
-  return { min: low >= 0 ? Math.max(0, low - room) : low - room, max: high + room };
+/** Unseen points at the goals, so that the axis reaches them also when no value does. */
+function reach(chart: ChartDocument): Point[] {
+  const x = chart.lines.find((line) => line.points.length)?.points[0]?.[0];
+  return x === undefined ? [] : (chart.goals ?? []).map((goal): Point => [x, goal.value]);
 }
 
 export function optionOf(chart: ChartDocument, colours: Colours): Record<string, unknown> {
   const text = { color: colours("ink-2"), fontSize: 12 };
-  const bounds = reach(chart);
   const rounded = (value: number) => figure(value);
   return {
     animation: false,
@@ -133,7 +130,6 @@ export function optionOf(chart: ChartDocument, colours: Colours): Record<string,
     yAxis: {
       type: "value",
       scale: chart.zero !== true,
-      ...(chart.zero ? {} : bounds),
       splitLine: { lineStyle: { color: colours("line") } },
       axisLabel: { ...text, formatter: rounded },
     },
