@@ -77,7 +77,7 @@ def _metric_row(name: str, runs: Sequence[Mapping[str, Sequence[Point]]], base: 
 
 
 def flat(content: Mapping[str, Any]) -> dict[Where, Any]:
-    """What a spec hash covers (`hashed_content`) as single settings; lists are one value."""
+    """What a spec hash covers (`hashed_content`) as single settings; lists are one value, what is empty is not there."""
     settings: dict[Where, Any] = {}
     for key, value in content.items():
         if key == "tasks":
@@ -101,7 +101,8 @@ def _of_task(task: Mapping[str, Any]) -> dict[Where, Any]:
 def _leaves(path: str, value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         return [leaf for key, inner in value.items() for leaf in _leaves(f"{path}.{key}" if path else str(key), inner)]
-    return [] if value is None or value == {} else [(path, value)]
+    is_empty = value is None or value == {} or value == []
+    return [] if is_empty else [(path, value)]
 
 
 def setting_rows(runs: Sequence[Mapping[Where, Any]]) -> tuple[SettingRow, ...]:
