@@ -19,6 +19,8 @@ from portal.web.requestid import request_id_of
 PUBLIC_PATHS = frozenset(
     {
         "/login",
+        "/help",
+        "/help/{topic:str}",
         "/static/{file_path:path}",
         "/healthz",
         "/metrics",

@@ -28,16 +28,7 @@ def visits(scope: Scope = Scope.READ, *, admin: bool = False) -> Guard:
     """A guard that finds the visitor by the session cookie, then asks for the right, and of a change for the form token."""
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
-        client = connection.client
-        visitor = await visitor_of(
-            connection.app.state.sessions,
-            connection.app.state.settings,
-            cookies.read(connection, cookies.SESSION),
-            address=client.host if client else "",
-            request_id=request_id_of(connection.scope),
-        )
-        connection.scope["user"] = visitor.actor
-        connection.scope["auth"] = visitor
+        visitor = await find_visitor(connection)
         await from_this_site(connection, cookies.SESSION)
         if visitor.must_set_password and not handler.opt.get(WITHOUT_PASSWORD):
             raise PasswordFirst()
@@ -45,6 +36,21 @@ def visits(scope: Scope = Scope.READ, *, admin: bool = False) -> Guard:
 
     guard.__qualname__ = f"visits({scope.value}{', admin' if admin else ''})"
     return guard
+
+
+async def find_visitor(connection: Connection) -> Visitor:
+    """Who sent the session cookie, from now on known to the whole request. Raises Unauthenticated."""
+    client = connection.client
+    visitor = await visitor_of(
+        connection.app.state.sessions,
+        connection.app.state.settings,
+        cookies.read(connection, cookies.SESSION),
+        address=client.host if client else "",
+        request_id=request_id_of(connection.scope),
+    )
+    connection.scope["user"] = visitor.actor
+    connection.scope["auth"] = visitor
+    return visitor
 
 
 class PasswordFirst(Conflict):

@@ -31,7 +31,10 @@ Handler = Callable[[Asked, E], Response[Any]]
 
 @dataclass(frozen=True)
 class ErrorPage(PageContext):
-    """What happened, in one sentence and with its details; `again` is the address worth trying once more."""
+    """What happened, in one sentence and with its details; `again` is the address worth trying once more.
+
+    `retry_s`: the page tries by itself after so many seconds. `next_href` is the one step that helps, "" without one.
+    """
 
     template: ClassVar[str] = "errors/error.html"
     status: int
@@ -39,6 +42,8 @@ class ErrorPage(PageContext):
     detail: str
     problems: tuple[str, ...] = ()
     again: str = ""
+    retry_s: int = 0
+    next_href: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ def on_service_error(request: Asked, error: ServiceError) -> Response[Any]:
     frame = frame_of(request)
     korean = frame.language == "ko"
     found = tuple(p.message_ko if korean else p.message_en for p in error.problems)
-    return _page(request, frame, error.status, error.message_ko if korean else error.message_en, found)
+    said = error.message_ko if korean else error.message_en
+    retry_s = getattr(error, "retry_after_s", problems.RETRY_AFTER_S)
+    return _page(request, frame, error.status, said, found, retry_s=retry_s)
 
 
 def on_http_error(request: Asked, error: HTTPException) -> Response[Any]:
@@ -107,11 +114,33 @@ def _sign_in_first(request: Asked) -> Response[Any]:
     return to(request, f"/login?next={quote(goal, safe='/')}{expired}")
 
 
-def _page(request: Asked, frame: Frame, status: int, detail: str, found: tuple[str, ...] = ()) -> Response[Any]:
-    headers = {"Retry-After": str(problems.RETRY_AFTER_S)} if status in (429, 503) else {}
+def _page(
+    request: Asked,
+    frame: Frame,
+    status: int,
+    detail: str,
+    found: tuple[str, ...] = (),
+    *,
+    retry_s: int = problems.RETRY_AFTER_S,
+) -> Response[Any]:
+    passing, reading = status in (429, 503), request.method == "GET"
+    headers = {"Retry-After": str(retry_s)} if passing else {}
     if frame.htmx:
         return shown(frame, ErrorLine(status, "", detail, found), status=status, headers=headers)
     title = problems.words(status, frame.language)
-    again = frame.here if status in (409, 503) and request.method == "GET" else ""
-    page = ErrorPage(status, title, detail if detail != title else "", found, again)
+    if detail.startswith(title.rstrip(".")):
+        title, detail = detail, ""  # one sentence, not the same twice
+    page = ErrorPage(
+        status,
+        title,
+        detail,
+        found,
+        again=frame.here if reading and (passing or status == HTTPStatus.CONFLICT) else "",
+        retry_s=retry_s if reading and passing else 0,
+        next_href=_NEXT.get(status, "") if frame.visitor else "",
+    )
     return shown(frame, page, status=status, headers=headers)
+
+
+_NEXT = {403: "/help/contact", 404: "/search"}
+"""The step that helps: who can give the role, or where to look for what is gone."""
