@@ -17,7 +17,7 @@ from containers.convert_client import Converted, Progress
 from containers.credentials import credentials_file
 from containers.registry import RegistryAccess, resolve
 from portal import jsonlog
-from portal.daemon import commands, doctor, handover, images, resolving, saving, snapshot, watch
+from portal.daemon import commands, doctor, handover, images, resolving, sampling, saving, snapshot, watch
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
 from portal.daemon.pace import Pace
@@ -118,6 +118,7 @@ async def run(context: Context) -> None:
             ("images", images.convert_wanted),
             ("saving", saving.save_ended),
             ("doctor", doctor.serve),
+            ("sampling", sampling.sample),
         ):
             group.start_soon(_forever, name, context, step)
 

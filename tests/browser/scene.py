@@ -15,7 +15,7 @@ from portal.services.audit import Actor
 from portal.settings import Database, Images, Settings, Storage, Web
 from portal.settings import Slurm as SlurmSettings
 from slurm.fake import FakeSlurm
-from tests.browser import queue_scene
+from tests.browser import queue_scene, resources_scene
 from tests.daemon.world import ADMIN_TOOL, Conversions, Registry, World, own_uid
 from tests.store.memory import MemoryStore
 
@@ -118,6 +118,7 @@ async def _workloads(world: World) -> None:
     for _ in range(3):
         await world.round()
     await queue_scene.lay(world)
+    await resources_scene.lay(world)
 
 
 async def _run(world: World, workload_id: str, **played: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, approvals, apps, builder, home, preferences, queue, signin
+from portal.web.pages import account, approvals, apps, builder, home, preferences, queue, resources, signin
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
@@ -15,4 +15,5 @@ PAGES: list[ControllerRouterHandler] = [
     *builder.ROUTES,
     *preferences.ROUTES,
     *queue.ROUTES,
+    *resources.ROUTES,
 ]
