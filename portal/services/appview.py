@@ -76,6 +76,8 @@ class AppLine:
     size: Size | None
     updated_at: datetime
     may_edit: bool
+    may_manage: bool
+    """Whether the asker may archive it and say who sees it."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class AppDetail:
     chosen: AppVersion | None
     intact: bool
     """The content of `chosen` has the hash that was written beside it."""
+    draft_open: bool = False
 
 
 async def page(
@@ -120,7 +123,7 @@ async def detail(
         chosen = await apps.version(session, actor, app_id, version)
         line = replace(line, version=chosen.version, size=size_of(chosen.spec, settings))
     intact = chosen is not None and content_sha256(chosen.spec) == chosen.content_sha256
-    return AppDetail(line, await _versions(session, actor, app_id), chosen, intact)
+    return AppDetail(line, await _versions(session, actor, app_id), chosen, intact, row[2] is not None)
 
 
 def size_of(document: Mapping[str, Any], settings: Settings) -> Size:
@@ -166,6 +169,7 @@ def _line(
     actor: Actor, settings: Settings, app: App, newest: AppVersion | None, draft: Draft | None, updated: datetime
 ) -> AppLine:
     may_edit = allowed(actor, Permission.APP_EDIT, app_facts(app))
+    may_manage = allowed(actor, Permission.APP_ARCHIVE, app_facts(app))
     if app.archived_at is not None:
         status = "archived"
     elif newest is None:
@@ -177,7 +181,7 @@ def _line(
         size = size_of(newest.spec, settings)
     elif draft is not None and may_edit:
         size = size_of(json.loads(draft.spec), settings)
-    return AppLine(app, status, newest.version if newest else "", size, updated, may_edit)
+    return AppLine(app, status, newest.version if newest else "", size, updated, may_edit, may_manage)
 
 
 async def _versions(session: AsyncSession, actor: Actor, app_id: str) -> tuple[VersionLine, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import User, Workload
+from portal.db.models import App, User, Workload
 from portal.domain.approval import approval_reasons
 from portal.domain.lifecycle import Phase, State
 from portal.domain.priority import Level
@@ -48,6 +48,7 @@ async def enter(session: AsyncSession, actor: Actor, settings: Settings, entry: 
     await one_at_a_time(session, entry.owner)
     if (earlier := await earlier_one(session, actor, entry.idempotency_key)) is not None:
         return earlier
+    await _demand_open(session, entry.app_id)
     await demand_room_for_one(session, settings, entry.owner)
     reasons = approval_reasons(entry.spec, thresholds(settings))
     workload = Workload(
@@ -84,6 +85,17 @@ async def enter(session: AsyncSession, actor: Actor, settings: Settings, entry: 
     await session.flush()
     await session.refresh(workload, ["owner", "app", "tests", "attempts"])
     return workload
+
+
+async def _demand_open(session: AsyncSession, app_id: str) -> None:
+    """An App that was put away takes no requests. Raises Conflict."""
+    app = await session.get_one(App, app_id)
+    if app.archived_at is not None:
+        raise Conflict(
+            "app_archived",
+            f"{app_id} is archived. Take it back from the archive on its page first.",
+            f"{app_id}은(는) 보관된 App입니다. App 페이지에서 보관을 해제한 뒤 다시 요청하세요.",
+        )
 
 
 async def mapped_owner(session: AsyncSession, actor: Actor) -> User:

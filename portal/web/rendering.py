@@ -6,6 +6,7 @@ A page is a frozen dataclass that names its template; the template sees its fiel
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -79,8 +80,14 @@ def environment(language: Language) -> Environment:
     made.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"asset": asset, "icon": icon, "language": language, "LABELS": LABELS}
     made.filters["label"] = words.gettext
+    made.filters["json"] = _json_text
     made.globals["ui"] = made.get_template("layout/macros.html").module
     return made
+
+
+def _json_text(value: Any) -> str:
+    """A value as a spec file would write it, on one line; Jinja's own `tojson` is for scripts and escapes what people read."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def icon(name: str, size: int = 16) -> Markup:

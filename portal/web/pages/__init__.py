@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from portal.web.pages import account, approvals, apps, builder, home, preferences, queue, resources, signin
+from portal.web.pages import account, appmanage, approvals, apps, builder, home, preferences, queue, resources, signin
 
 PAGES: list[ControllerRouterHandler] = [
     *signin.ROUTES,
     *home.ROUTES,
     *account.ROUTES,
     *apps.ROUTES,
+    *appmanage.ROUTES,
     *approvals.ROUTES,
     *builder.ROUTES,
     *preferences.ROUTES,

@@ -8,9 +8,10 @@ from typing import ClassVar
 from litestar import Response, get
 
 from portal.domain.permissions import Permission
-from portal.services import appview
+from portal.services import appview, homeview
 from portal.services.access import allowed
 from portal.services.appview import AppLine, Wanted
+from portal.services.homeview import Home
 from portal.web.context import Asker, PageFrame, Session, SiteSettings
 from portal.web.pageguards import VISIT
 from portal.web.rendering import PageContext, shown
@@ -26,6 +27,7 @@ class HomePage(PageContext):
     nav: ClassVar[str] = "home"
     apps: tuple[AppLine, ...]
     may_create: bool
+    home: Home
 
 
 @get("/", guards=[VISIT], include_in_schema=False)
@@ -33,7 +35,7 @@ async def home(session: Session, actor: Asker, settings: SiteSettings, frame: Pa
     """P2."""
     may_create = allowed(actor, Permission.APP_CREATE)
     found = await appview.page(session, actor, settings, Wanted(mine=may_create), 1, LAST_APPS)
-    return shown(frame, HomePage(tuple(found.items), may_create))
+    return shown(frame, HomePage(tuple(found.items), may_create, await homeview.look(session, actor, settings)))
 
 
 ROUTES = [home]
