@@ -15,7 +15,7 @@ from portal.domain.lifecycle import State
 from portal.domain.permissions import Permission, may
 from portal.domain.samples import Reading
 from portal.rundir import RunDir
-from portal.services import queue, usage
+from portal.services import planning, queue, usage
 from portal.services.access import person_of, workload_facts
 from portal.services.audit import Actor
 from portal.services.cluster import Amount, ClusterView
@@ -124,7 +124,7 @@ async def waiting(session: AsyncSession) -> tuple[int, dict[str, int]]:
     found = list((await session.scalars(query)).unique())
     wanted: dict[str, int] = {}
     for workload in found:
-        for label, count in queue.gpus_of_plan(workload).items():
+        for label, count in planning.gpus_of_plan(workload.attempts[-1].plan if workload.attempts else {}).items():
             wanted[label] = wanted.get(label, 0) + count
     return len(found), wanted
 
