@@ -17,7 +17,19 @@ from containers.convert_client import Converted, Progress
 from containers.credentials import credentials_file
 from containers.registry import RegistryAccess, resolve
 from portal import jsonlog
-from portal.daemon import commands, doctor, handover, imagechecks, images, mapping, resolving, saving, snapshot, watch
+from portal.daemon import (
+    commands,
+    doctor,
+    handover,
+    imagechecks,
+    images,
+    mapping,
+    resolving,
+    sampling,
+    saving,
+    snapshot,
+    watch,
+)
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
 from portal.daemon.pace import Pace
@@ -120,6 +132,7 @@ async def run(context: Context) -> None:
             ("saving", saving.save_ended),
             ("doctor", doctor.serve),
             ("mapping", mapping.check_due),
+            ("sampling", sampling.sample),
         ):
             group.start_soon(_forever, name, context, step)
 

@@ -522,6 +522,18 @@ class ClusterState(Base):
     version: Mapped[JsonObject | None] = mapped_column()
 
 
+class ClusterSample(Base):
+    """The cluster at one moment, or the mean of `span_s` seconds from then on (portal/domain/samples.py)."""
+
+    __tablename__ = "cluster_samples"
+    __table_args__ = (UniqueConstraint("span_s", "at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column()
+    span_s: Mapped[int] = mapped_column()
+    reading: Mapped[JsonObject] = mapped_column()
+    notes: Mapped[JsonObject] = mapped_column(default=dict)
+
+
 class Checkup(Base):
     """One `one doctor`: asked for by an admin, carried out by the daemon, kept with what it found."""
 

@@ -155,6 +155,15 @@ def gpus_of_job(job: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
+def gpus_of_plan(plan: Mapping[str, Any]) -> dict[str, int]:
+    """Label -> the most GPUs that one job of a plan's document holds; empty before there is a plan."""
+    found: dict[str, int] = {}
+    for job in plan.get("jobs", ()):
+        for label, count in gpus_of_job(job).items():
+            found[label] = max(found.get(label, 0), count)
+    return found
+
+
 def names_of(spec: AppSpec) -> dict[str, str]:
     """Step id -> the component's name, for sentences."""
     return {f"{task.task_id}/{component.id}": component.name for _path, task, component in components_of(spec)}

@@ -19,7 +19,7 @@ from portal.services import cluster, state
 from portal.services.access import demand, person_of, readable_workload, workload_facts
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid
-from portal.services.planning import gpus_of_job
+from portal.services.planning import gpus_of_plan
 from portal.services.site import site_policy
 from portal.settings import Settings
 from portal.spec.load import load_resolved
@@ -245,22 +245,13 @@ def _line(actor: Actor, settings: Settings, workload: Workload) -> QueueEntry:
         held=workload.held,
         changed_outside_at=job.changed_outside_at if job else None,
         private=private,
-        gpus=gpus_of_plan(workload),
+        gpus=gpus_of_plan(workload.attempts[-1].plan if workload.attempts else {}),
         cpus=site_policy(settings).cpus.cpus(largest(spec).resources),
         nice=job.applied_nice if job else None,
         wanted_nice=wanted[1],
         applying=job is not None and (job.applied_qos, job.applied_nice, job.applied_held) != (*wanted, workload.held),
         not_changed=job.reorder_error if job else "",
     )
-
-
-def gpus_of_plan(workload: Workload) -> dict[str, int]:
-    """By GPU type the most that one of its jobs holds; empty before the plan is made."""
-    found: dict[str, int] = {}
-    for job in workload.attempts[-1].plan.get("jobs", []) if workload.attempts else []:
-        for label, count in gpus_of_job(job).items():
-            found[label] = max(found.get(label, 0), count)
-    return found
 
 
 def current_job(workload: Workload) -> SlurmJob | None:

@@ -231,10 +231,7 @@ async def _effects(
     session: AsyncSession, settings: Settings, workload: Workload, plan: PlanPreview | None
 ) -> tuple[Effect, ...]:
     """By GPU type of the plan: the most that one of its jobs holds at once."""
-    wanted: dict[str, int] = {}
-    for job in plan.plan["jobs"] if plan else ():
-        for label, count in planning.gpus_of_job(job).items():
-            wanted[label] = max(wanted.get(label, 0), count)
+    wanted = planning.gpus_of_plan(plan.plan if plan else {})
     if not wanted:
         return ()
     view = await cluster.nodes(session, settings)

@@ -18,6 +18,7 @@ TAIL_BYTES = 8 << 10
 """About the last half hour of one rank."""
 WINDOW_S = 300.0
 """GPU use is the mean of this long (D17)."""
+RUNNING = "running"
 BUSY_PERCENT = 5.0
 """A GPU whose mean use reaches this is in use."""
 Sample = Mapping[str, Any]
@@ -42,21 +43,25 @@ class Use:
         return None if self.gpu_percent is None else sum(one >= BUSY_PERCENT for one in self.gpu_percent)
 
 
-def of_run(settings: Settings, workload: Workload, attempt: Attempt) -> dict[str, Use]:
-    """Step id -> its use, for the steps that began; blocking. What cannot be read is not measured."""
-    steps: Mapping[str, Mapping[str, Any]] = (attempt.report or {}).get("steps", {})
+def folder_of(settings: Settings, workload: Workload, attempt: Attempt) -> RunDir | None:
+    """The attempt's run directory; None where its Unix user is not known here, or it lies elsewhere."""
     try:
         uid = pwd.getpwnam(workload.owner.unix_user or "").pw_uid
         relative = str(Path(attempt.run_dir).relative_to(settings.storage.runs))
     except (KeyError, ValueError):
-        return {}
-    folder = RunDir(settings.storage.runs, relative, uid)
-    iterations = len((attempt.report or {}).get("iterations", ())) if workload.options.get("iterations") else 0
-    inside = f"i{max(iterations, 1)}/" if workload.options.get("iterations", 1) > 1 else ""
+        return None
+    return RunDir(settings.storage.runs, relative, uid)
+
+
+def of_run(folder: RunDir, workload: Workload, attempt: Attempt, *, running: bool = False) -> dict[str, Use]:
+    """Step id -> its use, for the steps that began, or for those that run now; blocking."""
+    report: Mapping[str, Any] = attempt.report or {}
+    passes = workload.options.get("iterations", 1)
+    inside = f"i{min(len(report.get('iterations', ())) + 1, passes)}/" if passes > 1 else ""
     return {
-        step: _of_step(folder, f"{inside}steps/{step}/t{report['try']}", len(report.get("hosts") or ()) or 1)
-        for step, report in steps.items()
-        if report.get("try")
+        step: _of_step(folder, f"{inside}steps/{step}/t{found['try']}", len(found.get("hosts") or ()) or 1)
+        for step, found in report.get("steps", {}).items()
+        if found.get("try") and (not running or found.get("state") == RUNNING)
     }
 
 
@@ -146,7 +151,9 @@ def peaks(settings: Settings, workload: Workload) -> dict[str, float]:
     if not workload.attempts:
         return {}
     attempt = workload.attempts[-1]
-    found = {step: use.peak_memory_mib for step, use in of_run(settings, workload, attempt).items()}
+    folder = folder_of(settings, workload, attempt)
+    uses = of_run(folder, workload, attempt) if folder else {}
+    found = {step: use.peak_memory_mib for step, use in uses.items()}
     for job in attempt.jobs:
         for row in (job.accounting or {}).get("rows", ()):
             for step in row.get("steps", ()):

@@ -238,9 +238,7 @@ def check_name(name: str) -> None:
         raise Invalid("bad_name", found.message_en, found.message_ko, [found])
 
 
-def checked(
-    settings: Settings, request: SubmitRequest, loaded: LoadedSpec | None = None
-) -> tuple[LoadedSpec, str]:
+def checked(settings: Settings, request: SubmitRequest, loaded: LoadedSpec | None = None) -> tuple[LoadedSpec, str]:
     """The spec with overrides, and its kind: what every door asks first; `loaded` is the request's spec where it was read.
 
     Raises Invalid with every problem.

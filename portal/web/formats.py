@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -32,6 +32,10 @@ class Formats:
     def second(self, value: datetime | None) -> str:
         """`2026-02-09 14:30:05`."""
         return value.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S") if value else UNKNOWN
+
+    def epoch(self, seconds: float | None) -> str:
+        """The moment of epoch seconds, as Slurm and charts have it."""
+        return self.moment(None if seconds is None else datetime.fromtimestamp(seconds, UTC))
 
     def day(self, value: datetime | None) -> str:
         """`2026-02-09`."""

@@ -15,7 +15,7 @@ from portal.services.audit import Actor
 from portal.settings import Database, Images, Settings, Storage, Web
 from portal.settings import Slurm as SlurmSettings
 from slurm.fake import FakeSlurm
-from tests.browser import library, queue_scene, scene_models
+from tests.browser import library, queue_scene, resources_scene, scene_models
 from tests.browser.house import furnish
 from tests.daemon.world import ADMIN_TOOL, Conversions, Registry, World, own_uid
 from tests.store.memory import MemoryStore
@@ -122,6 +122,7 @@ async def _workloads(world: World) -> None:
     for _ in range(3):
         await world.round()
     await queue_scene.lay(world)
+    await resources_scene.lay(world)
 
 
 async def _run(world: World, workload_id: str, files: dict[str, bytes] | None = None, **played: Any) -> None:

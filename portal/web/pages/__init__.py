@@ -27,6 +27,7 @@ from portal.web.pages import (
     people,
     preferences,
     queue,
+    resources,
     search,
     signin,
     sitesettings,
@@ -68,4 +69,5 @@ PAGES: list[ControllerRouterHandler] = [
     *modelfiles.ROUTES,
     *preferences.ROUTES,
     *queue.ROUTES,
+    *resources.ROUTES,
 ]

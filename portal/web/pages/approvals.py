@@ -18,11 +18,12 @@ from portal.services.inbox import RequestLine, Wanted
 from portal.services.review import Review
 from portal.services.tests import EPISODES, ITERATIONS, RL, TestRequest
 from portal.web.catalogue import N_, translations
-from portal.web.charts import Chart, Line
+from portal.web.charts import Chart
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.forms import Form, refused
 from portal.web.labels import LABELS
 from portal.web.pageguards import VISIT_ADMIN, VISIT_SUBMIT
+from portal.web.pages import testchart
 from portal.web.pages.answers import to
 from portal.web.rendering import PageContext, shown
 from portal.web.schemas import loop_test_document
@@ -166,35 +167,8 @@ async def review_page(
 def _page(frame: PageFrame, found: Review, *, form: Form | None = None, doing: str = "", seen: str = "") -> ReviewPage:
     counts = EPISODES if found.workload.kind == RL else ITERATIONS
     looked_at = seen or found.workload.spec_hash or ""
-    return ReviewPage(found, form or Form(), doing, looked_at, _rewards(frame, found), counts)
-
-
-def _rewards(frame: PageFrame, found: Review) -> Chart | None:
-    """The rewards of the test that counts, by episode, with the straight line that fits them best."""
-    series = ((found.test.results or {}) if found.test else {}).get("rewards")
-    if not series:
-        return None
-    words = translations(frame.language).gettext
-    points = [(float(episode), None if value is None else float(value)) for episode, value in series]
-    known = [value for _, value in points if value is not None]
-    numbers = {"count": len(points), "first": frame.formats.number(known[0] if known else None, 1)}
-    summary = words(N_("%(count)s episodes: the reward goes from %(first)s to %(last)s.")) % {
-        **numbers,
-        "last": frame.formats.number(known[-1] if known else None, 1),
-    }
-    lines = (Line(words(N_("Reward per episode")), points), *_trend(words(N_("Trend line")), points))
-    return Chart(words(N_("Reward per episode")), words(N_("Episode")), words(N_("Reward")), lines, summary)
-
-
-def _trend(name: str, points: list[tuple[float, float | None]]) -> tuple[Line, ...]:
-    """Least squares over the finite rewards; none for fewer than two."""
-    known = [(x, y) for x, y in points if y is not None]
-    if len(known) < 2:
-        return ()
-    mean_x, mean_y = (sum(column) / len(known) for column in zip(*known, strict=True))
-    spread = sum((x - mean_x) ** 2 for x, _ in known)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in known) / spread
-    return (Line(name, [(x, mean_y + slope * (x - mean_x)) for x, _ in points], colour=5, dashed=True),)
+    chart = testchart.rewards(found.test, translations(frame.language), frame.formats)
+    return ReviewPage(found, form or Form(), doing, looked_at, chart, counts)
 
 
 @post("/approvals/{workload_id:str}/approve", guards=[VISIT_ADMIN], include_in_schema=False)
