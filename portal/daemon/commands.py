@@ -101,8 +101,12 @@ async def _settle_intent(context: Context, workload: Workload, job: SlurmJob) ->
     found = await context.slurm.find(user=owner.unix_user or "", account=owner.slurm_account or "", name=job.name)
     async with transaction(context.sessions) as session:
         row = await session.get_one(SlurmJob, job.id)
+        if row.status != "intent":  # another daemon, which led meanwhile, was first
+            return
         if found:
             row.leader_id, row.status, row.submitted_at = found[0], "submitted", now()
+            facts = {"slurm_job": [found[0]], "job_index": row.job_index, "name": row.name, "adopted": True}
+            record(session, DAEMON, Action.JOB_SUBMIT, "workload", workload.id, after=facts, backend="POST /job/submit")
         else:
             row.status = "never_submitted"
 
