@@ -1,4 +1,4 @@
-"""`--demo`: the example Apps are handed in once, so that there is something to see."""
+"""`--demo`: the example Apps are handed in once, and their components registered, so that there is something to see."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from portal.db.engine import Sessions, transaction
+from portal.serve import demolibrary
 from portal.services import workloads
 from portal.services.accounts import Role, user_named
 from portal.services.audit import Actor
@@ -33,6 +34,7 @@ async def hand_in(maker: Sessions, settings: Settings, username: str) -> list[st
             scopes = frozenset(scope.value for scope in ROLE_SCOPES[Role(user.role)])
             actor = Actor(name=username, user_id=user.id, role=user.role, scopes=scopes)
             spec = json.loads(path.read_text(encoding="utf-8"))
+            await demolibrary.fill(session, actor, settings, spec)
             request = SubmitRequest(spec=spec, run_test=True, idempotency_key=f"one-serve-demo-{name}")
             submitted.append((await workloads.submit(session, actor, settings, request)).id)
     return submitted

@@ -26,7 +26,6 @@ from portal.spec.problems import problem
 
 CHECKING, VERIFIED, NOT_FOUND, UNREACHABLE = "checking", "verified", "not_found", "unreachable"
 NOT_ALLOWED, UNUSABLE, UNCHECKED = "not_allowed", "unusable", "unchecked"
-STATES = (CHECKING, VERIFIED, NOT_FOUND, UNREACHABLE, NOT_ALLOWED, UNUSABLE, UNCHECKED)
 FRESH = timedelta(minutes=1)
 """An answer as young as this still holds."""
 RETRY_AFTER = timedelta(seconds=30)

@@ -97,7 +97,6 @@ SIF: Final = {
     "removing": Label(N_("Being removed"), "off", "refresh"),
 }
 COMPONENT: Final = {
-    "offered": Label(N_("In the library"), "ok", "circle-check"),
     "deprecated": Label(N_("Deprecated"), "off", "archive"),
 }
 MODEL: Final = {

@@ -12,7 +12,7 @@ from portal.db.models import Component
 from portal.services import components, componentview
 from portal.services.components import About, Registration
 from portal.services.componentview import ComponentDetail, VersionLine, Wanted
-from portal.spec.library import MAX_TEXT_CHARS, Content, Param
+from portal.spec.library import MAX_PARAMS, MAX_TEXT_CHARS, Content, Param, ParamType
 from portal.web.context import Asker, PageNumber, PageSize, Session, SiteSettings, page_document
 from portal.web.guards import READ, SUBMIT
 from portal.web.schemas import time_text
@@ -36,7 +36,7 @@ class Parameter(_Body):
     """One parameter: its type, default, range and help."""
 
     name: Annotated[str, Field(max_length=128)]
-    type: Literal["text", "integer", "number", "boolean", "json"] = "text"
+    type: ParamType = "text"
     default: Any = None
     min: float | None = None
     max: float | None = None
@@ -49,7 +49,7 @@ class VersionBody(_Body):
     version: Annotated[str, Field(max_length=64)]
     image: Image
     resources: JsonDict
-    params: Annotated[list[Parameter], Field(max_length=64)] = []
+    params: Annotated[list[Parameter], Field(max_length=MAX_PARAMS)] = []
     command: list[str] | None = None
     args: list[str] | None = None
     note: Text = ""
