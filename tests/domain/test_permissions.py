@@ -173,3 +173,10 @@ def test_unknown_roles_and_things_are_refused() -> None:
         Person(1, "root")
     with pytest.raises(TypeError):
         granted(ADMIN, "app")  # type: ignore[arg-type]
+
+
+def test_the_owner_of_a_workload_shares_its_logs() -> None:
+    assert holders(P.WORKLOAD_LOGS, workload(share_logs=True)) == set(EVERYBODY)
+    assert VIEWER not in holders(P.WORKLOAD_LOGS, workload())
+    private = workload(share_logs=True, app=app(lab_visible=False))
+    assert VIEWER not in holders(P.WORKLOAD_LOGS, private), "who may not see it reads nothing of it"

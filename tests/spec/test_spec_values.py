@@ -250,6 +250,12 @@ def test_overrides_without_training_config_make_one() -> None:
     assert load_spec(changed).spec.training_config == models.TrainingConfig(episodes=5)
 
 
+def test_the_training_data_of_one_request(example: dict[str, Any]) -> None:
+    spec = load_spec(apply_overrides(example, {"storage.path": "/training-data/other"})).spec
+    assert spec.storage is not None
+    assert spec.storage.path == "/training-data/other"
+
+
 def test_override_is_checked_when_loaded_again(example: dict[str, Any]) -> None:
     changed = apply_overrides(example, {"TASK-001/CL-REF-002.resources.gpus": 2})
     assert found(changed) == [("$.tasks[0].components[1].resources.gpus", "misspelt_field")]
