@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Attempt, Event, Model, SlurmJob, User, Workload, now
+from portal.domain.failure import words_of
 from portal.domain.lifecycle import LIVE, State
 from portal.domain.permissions import Permission, granted
 from portal.domain.resources_text import largest_text, resources_text
@@ -148,6 +149,13 @@ class RunView:
     def failure(self) -> Mapping[str, Any]:
         """Why it failed; the step that died first already before the run has ended."""
         return self.workload.failure or {}
+
+    @property
+    def failure_words(self) -> tuple[str, str]:
+        """(Korean, English) sentence of the failure, naming the component as people do."""
+        names = {step.step: step.name for step in self.steps}
+        step = self.failure.get("step")
+        return words_of({**self.failure, **({"step": names.get(step, step)} if step else {})})
 
     @property
     def stopped_after(self) -> tuple[StepView, ...]:

@@ -119,6 +119,7 @@ async def test_parts_have_nothing_of_one_person(site: Site, small: dict[str, Any
             html = await live.parts(reader(actor), topic, view, await live.viewpoint(actor, topic))
             assert "form_token" not in html
             assert 'id="wl-head"' in html
+            assert html.count('id="wl-cancel-says"') == 1, "what the dialog says changes with the run"
 
 
 async def test_people_who_see_different_things_get_different_parts(site: Site, small: dict[str, Any]) -> None:

@@ -96,8 +96,7 @@ async def test_a_failed_run_names_who_died_first_and_what_it_said(kim: Site, sma
         await sign_in(browser)
         text = await page(browser, workload_id)
     for words in (
-        "먼저 멈춘 컴포넌트",
-        "종료 코드 9",
+        "먼저 멈춘 컴포넌트: rl-agent (종료 코드 9)",
         "boom",
         "로그로 이동",
         "step=TASK-001%2FCL-REF-002",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlencode
 
 from litestar import Response, get
@@ -91,7 +91,6 @@ class Wish:
     attempt: int | None = None
     source: str = ""
     compare: str = ""
-    logs: Mapping[str, str] = field(default_factory=dict)
 
 
 @get("/workloads/{workload_id:str}", guards=[VISIT], include_in_schema=False)
@@ -115,21 +114,24 @@ async def workload_page(
     """P11."""
     tab = tab if tab in TABS else TABS[0]
     logs = {"step": step, "stream": stream, "at": at}
-    wish = Wish(tab, tab, attempt, source if source in EVENT_SOURCES else "", compare, logs)
-    return shown(frame, await page_of(session, actor, settings, state, workload_id, frame, wish))
+    wish = Wish(tab, tab, attempt, source if source in EVENT_SOURCES else "", compare)
+    page = await page_of(session, actor, settings, state.run_watch, workload_id, frame, wish)
+    if tab == "logs":
+        page = replace(page, logs=await log_view(session, actor, settings, state.store, page.view, logs))
+    return shown(frame, page)
 
 
 async def page_of(
     session: AsyncSession,
     actor: Actor,
     settings: Settings,
-    state: Any,
+    runs: RunWatch,
     workload_id: str,
     frame: Frame,
     wish: Wish,
 ) -> WorkloadPage:
-    """The page's context. Raises NotFound."""
-    view = await workloadview.view(session, actor, settings, state.run_watch, workload_id, wish.attempt)
+    """The page's context, without the logs, which only the page itself has. Raises NotFound."""
+    view = await workloadview.view(session, actor, settings, runs, workload_id, wish.attempt)
     plain = wish.attempt is None and not wish.source and wish.tab in _LIVE_BODIES
     topic = Topic("workload", view.workload.id, wish.tab if plain else HEAD).text()
     words = translations(frame.language).gettext
@@ -150,7 +152,6 @@ async def page_of(
         if is_spec
         else "",
         files=await workloadparts.out_files(settings, view) if body == "results" else None,
-        logs=await log_view(session, actor, settings, state.store, view, wish.logs) if body == "logs" else None,
     )
 
 
@@ -179,8 +180,7 @@ class WorkloadKind:
     def __init__(self, marks: WorkloadMarks, settings: Settings, runs: RunWatch) -> None:
         self._marks = marks
         self._settings = settings
-        self.run_watch = runs
-        self.store = None
+        self._runs = runs
 
     async def marks(self, keys: Collection[str]) -> Mapping[str, str]:
         """See LiveKind."""
@@ -196,7 +196,7 @@ class WorkloadKind:
         """See LiveKind."""
         tab = TABS[0] if topic.view == HEAD else topic.view
         wish = Wish(tab, topic.view)
-        page = await page_of(session, actor, self._settings, self, topic.key, frame, wish)
+        page = await page_of(session, actor, self._settings, self._runs, topic.key, frame, wish)
         return rendered(frame, page, block="parts")
 
 
