@@ -17,6 +17,7 @@ from portal.web.formats import Formats, formats
 from portal.web.language import DEFAULT, Language
 from portal.web.navigation import Entry, navigation
 from portal.web.pageguards import visitor_here
+from portal.web.paths import own_path
 from portal.web.requestid import request_id_of
 
 Theme = Literal["", "light", "dark"]
@@ -40,7 +41,7 @@ class Frame:
     glance: Glance = field(default_factory=Glance)
     toast: str = ""
     undo: str = ""
-    """Where a POST takes back what the toast tells of."""
+    """The address that takes back what the toast says; "" where nothing can be."""
     toast_shown: Cookie | None = None
     """Takes the toast's cookie away with the page that shows it."""
 
@@ -61,7 +62,7 @@ def frame_of(request: Request[Any, Any, Any], glance: Glance | None = None) -> F
     language = language_here(request)
     secret = cookies.read(request, cookies.SESSION if visitor else cookies.VISIT)
     paths: frozenset[str] = request.app.state.page_paths
-    toast, _, undo = cookies.read(request, cookies.TOAST).partition("\n")
+    toast, _, undo = cookies.read(request, cookies.TOAST).partition("\n")  # the framework has taken the quoting off
     return Frame(
         language=language,
         theme=_theme(request, visitor),
@@ -75,7 +76,7 @@ def frame_of(request: Request[Any, Any, Any], glance: Glance | None = None) -> F
         groups=navigation(visitor.actor.role, paths) if visitor else (),
         glance=glance or Glance(),
         toast=toast,
-        undo=undo if undo.startswith("/") and not undo.startswith("//") else "",
+        undo=own_path(undo, otherwise=""),
         toast_shown=cookies.forget(settings, cookies.TOAST) if toast else None,
     )
 

@@ -1,8 +1,7 @@
-"""What a page route answers besides a page: off to another page, with a toast there that may take the change back."""
+"""What a page route answers besides a page: off to another page, with a toast there."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -11,14 +10,10 @@ from litestar.datastructures import Cookie
 
 from portal.settings import Settings
 from portal.web import cookies
+from portal.web.paths import own_path
 
+__all__ = ["own_path", "to"]
 _TOAST_CHARS = 300
-_OWN_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
-
-
-def own_path(text: str, otherwise: str = "/") -> str:
-    """A path of this site, never an address elsewhere: `next` and `back` come from outside."""
-    return text if len(text) <= 2000 and _OWN_PATH.fullmatch(text) else otherwise
 
 
 def to(
@@ -29,12 +24,15 @@ def to(
     undo: str = "",
     set_cookies: list[Cookie] | None = None,
 ) -> Response[None]:
-    """See other (303); htmx is told to go there whole. `undo` is the address that a POST takes the change back at."""
+    """See other (303); htmx is told to go there whole. `undo` is the address whose POST takes the change back."""
     settings: Settings = request.app.state.settings
     sent = list(set_cookies or [])
     if toast:
-        value = f"{toast[:_TOAST_CHARS]}\n{undo}" if undo else toast[:_TOAST_CHARS]
-        sent.append(cookies.write(settings, cookies.TOAST, quote(value), max_age_s=60))
+        sent.append(
+            cookies.write(
+                settings, cookies.TOAST, quote("\n".join(filter(None, (toast[:_TOAST_CHARS], undo)))), max_age_s=60
+            )
+        )
     if request.headers.get("hx-request") == "true":
         return Response(None, status_code=204, headers={"HX-Redirect": path}, cookies=sent)
     return Response(None, status_code=303, headers={"Location": path, "Cache-Control": "no-store"}, cookies=sent)
