@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from portal.db.models import Model
 from portal.domain.safetensors import LENGTH_BYTES, SUFFIX, Header, Malformed, header_length, parse
+from portal.services.errors import Conflict
 from portal.services.models import BUCKET, ModelFile, files_of, storage_unavailable
 from portal.store.s3 import ObjectMissing, ObjectStore, StoreError
 
+MAX_VERIFIED_BYTES = 16 << 30
 MAX_HEADERS = 4
 """Files of a model whose headers a page reads."""
 
@@ -47,7 +49,18 @@ async def _piece(store: ObjectStore, file: ModelFile, offset: int, length: int) 
 
 
 async def is_as_stored(store: ObjectStore, file: ModelFile) -> bool:
-    """Whether size and sha256 are still the manifest's; the file is read once, and not kept. Raises Unavailable."""
+    """Whether size and sha256 are still the manifest's; the file is read once, and not kept.
+
+    Raises Unavailable, and Conflict for a file that takes longer than anybody waits for a page.
+    """
+    if file.size > MAX_VERIFIED_BYTES:
+        raise Conflict(
+            "too_large_to_verify",
+            f"Files over {MAX_VERIFIED_BYTES >> 30} GB are not verified in the browser: "
+            "`one models download` verifies what it fetches, `one doctor --reconcile --contents` all that is stored.",
+            f"{MAX_VERIFIED_BYTES >> 30}GB가 넘는 파일은 브라우저에서 확인하지 않습니다. `one models download`는 받으면서, "
+            "`one doctor --reconcile --contents`는 저장된 모두를 확인합니다.",
+        )
     digest, size = hashlib.sha256(), 0
     try:
         async for chunk in store.iter_bytes(BUCKET, file.key):

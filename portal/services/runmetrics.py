@@ -44,7 +44,7 @@ async def read(settings: Settings, store: ObjectStore, workload: Workload) -> Ru
     notes: list[str] = []
     for step in steps_of(workload):
         lines, note = await _lines(settings, store, workload, attempt, step)
-        by_step[step] = points_of(lines)
+        by_step[step] = await to_thread.run_sync(points_of, lines)
         notes += [f"{step}: {note}"] if note else []
     return RunMetrics(_named(by_step), tuple(notes))
 
@@ -93,10 +93,14 @@ async def _lines(
         return [], ""
     except StoreError as error:
         raise storage_unavailable() from error
-    text = b"".join(chunks)
-    whole = text if size <= MAX_BYTES else text[: text.rfind(b"\n") + 1]
+    return await to_thread.run_sync(_parsed, b"".join(chunks), size)
+
+
+def _parsed(text: bytes, size: int) -> tuple[Lines, str]:
+    """The whole lines of what was read of a file of `size` bytes."""
+    whole = text if size <= len(text) else text[: text.rfind(b"\n") + 1]
     lines = whole.split(b"\n")
-    is_cut = size > MAX_BYTES or len(lines) > MAX_LINES
+    is_cut = size > len(text) or len(lines) > MAX_LINES
     return [line for line in map(_object, lines[:MAX_LINES]) if line is not None], _CUT if is_cut else ""
 
 

@@ -68,7 +68,7 @@ def frame_of(request: Request[Any, Any, Any], glance: Glance | None = None) -> F
     language = language_here(request)
     secret = cookies.read(request, cookies.SESSION if visitor else cookies.VISIT)
     paths: frozenset[str] = request.app.state.page_paths
-    toast, _, undo = cookies.read(request, cookies.TOAST).partition("\n")
+    toast, _, undo = cookies.read(request, cookies.TOAST).partition("\n")  # the framework has taken the quoting off
     return Frame(
         language=language,
         theme=_theme(request, visitor),

@@ -1,4 +1,4 @@
-"""What a page route answers besides a page: off to another page, with a toast there that may take the change back."""
+"""What a page route answers besides a page: off to another page, with a toast there."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from portal.spec.load import load_spec
 from portal.web.catalogue import N_, translations
 from portal.web.charts import Chart, line_of
 from portal.web.context import Asker, PageFrame, Session, SiteSettings
-from portal.web.csvtable import csv_answer
+from portal.web.csvfile import csv_file
 from portal.web.frame import Frame
 from portal.web.pageguards import VISIT
 from portal.web.pages.comparewish import Wish
@@ -232,7 +232,8 @@ def _text(value: Any) -> str:
 
 def _csv(wish: Wish, subjects: Sequence[Subject]) -> Response[bytes]:
     base = _base(wish, subjects)
-    rows: list[tuple[object, ...]] = [("kind", "where", "name", *(f"{one.letter} {one.key}" for one in subjects))]
+    head = ("kind", "where", "name", *(f"{one.letter} {one.key}" for one in subjects))
+    rows: list[tuple[object, ...]] = []
     rows.append(("base", "", "", *("base" if index == base else "" for index in range(len(subjects)))))
     for row in metric_rows([one.metrics.series for one in subjects], base, wish.flipped):
         for what in ("last", "last_mean"):
@@ -245,7 +246,7 @@ def _csv(wish: Wish, subjects: Sequence[Subject]) -> Response[bytes]:
         if setting.differs or wish.same:
             values = ("" if value is ABSENT else _text(value) for value in setting.values)
             rows.append(("setting", setting.where, setting.path, *values))
-    return csv_answer("comparison.csv", rows)
+    return csv_file("comparison.csv", head, rows)
 
 
 ROUTES = [compare_runs, compare_runs_csv, compare_models, compare_models_csv]

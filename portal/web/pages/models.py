@@ -13,7 +13,7 @@ from portal.services.models import ARCHIVED, SORTS, STATES, ModelFilter
 from portal.services.modelview import Choices, ModelLine
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, PageFrame, Session
-from portal.web.csvtable import CSV_ROWS, csv_answer
+from portal.web.csvfile import csv_file
 from portal.web.labels import LABELS
 from portal.web.pageguards import VISIT
 from portal.web.pages.modeladdress import model_key, model_path
@@ -22,6 +22,7 @@ from portal.web.tables import Chip, Column, Table, TableQuery
 
 Asked = Request[Any, Any, Any]
 ROWS = 50
+CSV_ROWS = 10_000
 _COLUMNS = (
     Column(N_("Select"), css="tick"),
     Column(N_("Model"), "name"),
@@ -88,7 +89,7 @@ async def model_csv(request: Asked, session: Session, actor: Asker) -> Response[
         "metric",
         "value",
     )
-    return csv_answer("models.csv", [heads, *map(_csv_row, found.items)])
+    return csv_file("models.csv", heads, map(_csv_row, found.items))
 
 
 def _csv_row(line: ModelLine) -> tuple[object, ...]:
