@@ -46,14 +46,23 @@ class SearchDialog {
       this.list.replaceChildren(...(found ? [...found.children].map((one) => document.importNode(one, true)) : []));
   }
 
+  /** The first hit of exactly what stands in the field; the page of results when there is none. */
+  private async openFirst(): Promise<void> {
+    window.clearTimeout(this.timer);
+    if (this.shown !== this.field.value) await this.look();
+    const link = this.list.querySelector<HTMLElement>("a.hit");
+    if (link) link.click();
+    else this.field.form?.submit();
+  }
+
   private onKey(event: KeyboardEvent): void {
-    const links = [...this.list.querySelectorAll<HTMLElement>("a.hit")];
-    if (event.key === "Enter" && event.target === this.field && this.shown === this.field.value && links[0]) {
+    if (event.key === "Enter" && event.target === this.field) {
       event.preventDefault();
-      links[0].click();
+      void this.openFirst();
     }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step === undefined) return;
+    const links = [...this.list.querySelectorAll<HTMLElement>("a.hit")];
     const at = links.indexOf(document.activeElement as HTMLElement);
     links[next(links.length, at < 0 && step < 0 ? 0 : at, step)]?.focus();
     event.preventDefault();
