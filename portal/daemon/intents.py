@@ -23,7 +23,7 @@ from portal.daemon.images import digests_of
 from portal.db.models import Attempt, Image, SlurmJob, Workload, now
 from portal.domain.approval import StepSize
 from portal.domain.lifecycle import Decision, Phase, State
-from portal.domain.priority import Place, PriorityScale
+from portal.domain.priority import PriorityScale
 from portal.services import planning, state
 from portal.services.audit import DAEMON
 from portal.services.ids import new_nonce
@@ -122,7 +122,6 @@ async def _request(session: AsyncSession, context: Context, workload: Workload) 
     spec = load_resolved(workload.resolved or {})
     begun = state.begun_attempt(workload)
     scale = PriorityScale.of(context.settings)
-    qos, nice = scale.slurm_values(workload.priority, workload.queue_rank, workload.kind)
     options = workload.options
     return RunRequest(
         workload=workload.id,
@@ -130,7 +129,7 @@ async def _request(session: AsyncSession, context: Context, workload: Workload) 
         spec=spec,
         owner=workload.owner.unix_user or "",
         account=workload.owner.slurm_account or "",
-        place=Place(qos, nice),
+        place=scale.at_submit(workload.priority, workload.queue_rank, workload.kind),
         time_limit_min=workload.time_limit_min,
         form=options.get("form", "auto"),
         smallest=options.get("smallest", False),

@@ -63,6 +63,11 @@ class PriorityScale:
         place = self.place(Level(priority), rank)
         return (self.qos_test if kind == "test" else place.qos), place.nice
 
+    def at_submit(self, priority: str, rank: int, kind: str) -> Place:
+        """The place that a job is submitted with: people's associations lack the high QOS, the Operator raises it then."""
+        level = Level.NORMAL.value if priority == Level.HIGH else priority
+        return Place(*self.slurm_values(level, rank, kind))
+
     def place(self, level: Level, rank: int) -> Place:
         """QOS and nice of a place. Raises ValueError outside the range."""
         if abs(rank) > self.nice_base:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from portal.db.engine import transaction
+from portal.db.models import Workload
 from portal.domain.priority import Level
 from portal.services import queue
 from portal.services.errors import Conflict, Forbidden, Invalid
@@ -76,6 +77,19 @@ async def test_a_level_is_a_qos_on_every_component(world: World, waiting: list[s
     assert {job.qos for job in world.cluster.components(leader)} == {"one-high"}
     await world.round()
     assert await order(world) == [waiting[2], waiting[0], waiting[1]]
+
+
+async def test_a_high_one_is_submitted_as_normal_and_raised_at_once(world: World, small: dict[str, Any]) -> None:
+    world.cluster.drained.update(gpu1="x", gpu2="x", gpu3="x")
+    workload_id = await world.submit(small)
+    async with transaction(world.maker) as session:
+        (await session.get_one(Workload, workload_id)).priority = Level.HIGH.value
+    for _ in range(3):
+        await world.round()
+    workload = await world.workload(workload_id)
+    assert workload.state == "queued", "people's associations do not have the high QOS"
+    leader = workload.attempts[0].jobs[0].leader_id or 0
+    assert {job.qos for job in world.cluster.components(leader)} == {"one-high"}
 
 
 async def test_hold_and_release(world: World, waiting: list[str]) -> None:

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("reading", JsonColumn, nullable=False),
         sa.Column("notes", JsonColumn, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cluster_samples")),
-        sa.UniqueConstraint("span_s", "at", name=op.f("uq_cluster_samples_span_s")),
+        sa.UniqueConstraint("span_s", "at", name=op.f("uq_cluster_samples_span_s_at")),
     )
 
 
