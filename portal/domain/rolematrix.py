@@ -14,6 +14,7 @@ from portal.domain.permissions import (
     ROLES,
     SITE,
     AppFacts,
+    ComponentFacts,
     ModelFacts,
     Object,
     Permission,
@@ -58,6 +59,7 @@ def _things(owner: int, *, hidden: bool = False) -> Iterator[Object]:
     app = AppFacts(owner, lab_visible=not hidden)
     yield app
     yield ModelFacts(owner, app)
+    yield ComponentFacts(owner)
     yield TokenFacts(owner)
     for state, gated in product(State, (False, True)):
         yield WorkloadFacts(owner, app, state, needs_approval=gated)

@@ -138,12 +138,21 @@ async def move(
 
 
 def _written_again(workload: Workload, ranks: list[int], at: int) -> dict[int, int]:
-    """The place that the portal means already, where scontrol made another one: one step aside, so that it is written."""
+    """The place that the portal means already, where scontrol made another one: a step down, so that it is written.
+
+    Those right behind it give way, so that the order stays what it is; equal ranks are in the order of their age.
+    """
     job = current_job(workload)
     if job is None or job.changed_outside_at is None:
         return {}
-    room_below = at + 1 == len(ranks) or ranks[at + 1] > ranks[at] + 1
-    return {at: ranks[at] + (1 if room_below else -1)}
+    lowest = ranks[at] + 1
+    changed = {at: lowest}
+    for position in range(at + 1, len(ranks)):
+        if ranks[position] > lowest:
+            break
+        lowest += 1
+        changed[position] = lowest
+    return changed
 
 
 async def place_of(session: AsyncSession, actor: Actor, workload_id: str) -> Place:

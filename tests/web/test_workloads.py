@@ -200,7 +200,8 @@ async def test_all_problems_of_a_spec_at_once(site: Site, small: dict[str, Any])
 async def test_validate_knows_the_site(site: Site, small: dict[str, Any]) -> None:
     small["storage"] = {"type": "distributed", "path": "/etc"}
     checked = await site.post("kim", "/validate", small)
-    assert (checked["valid"], [problem["path"] for problem in checked["problems"]]) == (False, ["$.storage.path"])
+    errors = [problem["path"] for problem in checked["problems"] if problem["severity"] == "error"]
+    assert (checked["valid"], errors) == (False, ["$.storage.path"])
 
 
 async def test_queue_changes_are_admins(site: Site, small: dict[str, Any]) -> None:
