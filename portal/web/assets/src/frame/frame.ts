@@ -3,7 +3,7 @@
 import { watchConfirms } from "./confirm";
 import { watchForms } from "./forms";
 import { watchKeys } from "./keys";
-import { watchLive } from "./live";
+import { watchPolled } from "./polled";
 import { watchSearch } from "./search";
 import { watchSession } from "./session";
 
@@ -107,7 +107,7 @@ export function startFrame(): void {
   watchSession();
   watchForms();
   watchConfirms();
-  watchLive();
+  watchPolled();
   watchSearch();
   watchKeys();
 }

@@ -4,9 +4,9 @@ function busy(part: Element): boolean {
   return document.hidden || part.matches(":hover") || part.querySelector("details[data-menu][open], :checked") !== null;
 }
 
-export function watchLive(): void {
+export function watchPolled(): void {
   document.addEventListener("htmx:beforeRequest", (event) => {
     const part = event.target;
-    if (part instanceof Element && part.matches("[data-live]") && busy(part)) event.preventDefault();
+    if (part instanceof Element && part.matches("[data-polled]") && busy(part)) event.preventDefault();
   });
 }
