@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from portal.daemon.context import Context
 from portal.db.engine import engine_for, migrate, sessions
@@ -42,6 +43,24 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{tmp_path}/one.db"
 
 
+_MIGRATED: list[bytes] = []
+"""A SQLite file with today's tables: the migrations run once a process, which is most of what a small test would cost."""
+
+
+async def migrated(settings: Settings) -> None:
+    """The database with its tables: SQLite's is a copy of the first one made, PostgreSQL's is migrated."""
+    url = make_url(settings.database.url)
+    if url.get_backend_name() != "sqlite":
+        await migrate(settings)
+        return
+    file = Path(url.database or "")
+    if _MIGRATED:
+        file.write_bytes(_MIGRATED[0])
+    else:
+        await migrate(settings)
+        _MIGRATED.append(file.read_bytes())
+
+
 @pytest.fixture
 async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
     """A site with people, nodes and images."""
@@ -53,7 +72,7 @@ async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
     )
     for folder in ("runs/.out", "images"):
         (tmp_path / folder).mkdir(parents=True)
-    await migrate(settings)
+    await migrated(settings)
     engine = engine_for(settings)
     slurm, store, registry, conversions = FakeSlurm(), MemoryStore(), Registry(), Conversions(tmp_path / "images")
     context = Context(
