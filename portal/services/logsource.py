@@ -175,13 +175,6 @@ class StoredLogs:
             raise storage_unavailable(missing=isinstance(error, ObjectMissing)) from error
 
 
-def run_dir_of(settings: Settings, workload: Workload, attempt: Attempt) -> RunDir:
-    """The reader of an attempt's run directory. Raises Unavailable."""
-    runs = settings.storage.runs
-    relative = str(Path(attempt.run_dir).relative_to(runs))
-    return RunDir(runs, relative, _uid_of(workload.owner.unix_user or ""))
-
-
 def _uid_of(unix_user: str) -> int:
     try:
         return pwd.getpwnam(unix_user).pw_uid

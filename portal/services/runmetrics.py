@@ -14,8 +14,9 @@ from portal.db.models import Attempt, Workload
 from portal.domain.metrics import MAX_KEY_CHARS, MAX_METRICS, NOT_METRICS, as_float
 from portal.domain.series import Point, x_of
 from portal.rundir import RunDirError
-from portal.services.logsource import BUCKET, run_dir_of, steps_of
+from portal.services.logsource import BUCKET, steps_of
 from portal.services.models import storage_unavailable
+from portal.services.runfolder import run_folder
 from portal.settings import Settings
 from portal.store.layout import log_prefix
 from portal.store.s3 import ObjectMissing, ObjectStore, StoreError
@@ -107,7 +108,7 @@ def _parsed(text: bytes, size: int) -> tuple[Lines, str]:
 def _from_run_dir(settings: Settings, workload: Workload, attempt: Attempt, path: str) -> tuple[Lines, str]:
     found: Lines = []
     try:
-        lines = run_dir_of(settings, workload, attempt).json_lines(path, max_bytes=MAX_BYTES, max_lines=MAX_LINES)
+        lines = run_folder(settings, workload, attempt).json_lines(path, max_bytes=MAX_BYTES, max_lines=MAX_LINES)
         found.extend(line for line in lines if line is not None)
     except (RunDirError, OSError) as error:
         return found, str(error)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-import pwd
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,9 +16,10 @@ from anyio import to_thread
 from portal.db.models import Attempt, Workload
 from portal.domain.metrics import MAX_KEY_CHARS, MAX_METRICS, NOT_METRICS, as_float
 from portal.domain.series import MOST_POINTS, Point, thinned, x_of
-from portal.rundir import Refused, RunDir, RunDirError
+from portal.rundir import RunDir, RunDirError
 from portal.services.jsontail import JsonTail
 from portal.services.progress import read_progress
+from portal.services.runfolder import run_folder
 from portal.settings import Settings
 
 LOOK_INTERVAL_S = 1.0
@@ -83,17 +82,6 @@ class RunWatch:
         except (RunDirError, OSError) as error:
             return RunNow(report=attempt.report or {}, trouble=str(error))
         return run.shown(report or {})
-
-
-def run_folder(settings: Settings, workload: Workload, attempt: Attempt) -> RunDir:
-    """The reader of an attempt's run directory. Raises Refused when its Unix user is gone."""
-    unix_user = workload.owner.unix_user or ""
-    try:
-        uid = pwd.getpwnam(unix_user).pw_uid
-    except KeyError as error:
-        raise Refused(attempt.run_dir, f"there is no Unix user {unix_user!r}") from error
-    runs = settings.storage.runs
-    return RunDir(runs, str(Path(attempt.run_dir).relative_to(runs)), uid)
 
 
 @dataclass

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import pwd
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from portal.db.models import Attempt, Workload
 from portal.rundir import Missing, RunDir, RunDirError
+from portal.services.runfolder import run_folder
 from portal.settings import Settings
 from slurm.submission import MAX_COMPONENTS
 
@@ -44,13 +43,11 @@ class Use:
 
 
 def folder_of(settings: Settings, workload: Workload, attempt: Attempt) -> RunDir | None:
-    """The attempt's run directory; None where its Unix user is not known here, or it lies elsewhere."""
+    """The attempt's run directory; None where it cannot be read from here."""
     try:
-        uid = pwd.getpwnam(workload.owner.unix_user or "").pw_uid
-        relative = str(Path(attempt.run_dir).relative_to(settings.storage.runs))
-    except (KeyError, ValueError):
+        return run_folder(settings, workload, attempt)
+    except RunDirError:
         return None
-    return RunDir(settings.storage.runs, relative, uid)
 
 
 def of_run(folder: RunDir, workload: Workload, attempt: Attempt, *, running: bool = False) -> dict[str, Use]:

@@ -14,7 +14,7 @@ from portal.services import apps
 from portal.services.access import readable_workload
 from portal.services.audit import Actor
 from portal.services.errors import NotFound
-from portal.services.runwatch import run_folder
+from portal.services.runfolder import run_folder
 from portal.services.workloadview import RunView
 from portal.settings import Settings
 from portal.spec.diff import DiffGroup, diff_specs

@@ -23,7 +23,7 @@ STEP = "TASK-001/CL-REF-001"
 @pytest.fixture
 async def running(world: World, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Workload:
     own = pwd.getpwuid(own_uid("me"))
-    monkeypatch.setattr("portal.services.runwatch.pwd.getpwnam", lambda name: own)
+    monkeypatch.setattr("portal.services.runfolder.pwd.getpwnam", lambda name: own)
     monkeypatch.setattr(runwatch, "LOOK_INTERVAL_S", 0.0)
     workload_id = await world.submit(small)
     for _ in range(3):
@@ -115,6 +115,6 @@ async def test_what_cannot_be_read_is_said_and_the_daemons_report_counts(
     def nobody(name: str) -> Any:
         raise KeyError(name)
 
-    monkeypatch.setattr("portal.services.runwatch.pwd.getpwnam", nobody)
+    monkeypatch.setattr("portal.services.runfolder.pwd.getpwnam", nobody)
     seen = await RunWatch(world.context.settings).look(running, running.attempts[-1])
     assert "no Unix user" in seen.trouble

@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"<b>([\d,.]+)</b>")
 async def lab(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """Everybody can sign in; every Unix user is the one who runs the tests."""
     own = pwd.getpwuid(os.getuid())
-    monkeypatch.setattr("portal.services.usage.pwd.getpwnam", lambda name: own)
+    monkeypatch.setattr("portal.services.runfolder.pwd.getpwnam", lambda name: own)
     async with transaction(site.world.maker) as session:
         for name in ("admin", "park", "viewer"):
             await passwords.put(await accounts.user_named(session, name), PASSWORD, temporary=False)
@@ -135,6 +135,6 @@ async def test_trends_show_their_gaps_and_the_file_has_the_rest(lab: Site) -> No
         assert values == [0, None, 0], "a hole in the samples is a hole in the line"
         file = await browser.get("/resources/trends.csv?range=1h")
         assert file.headers["content-type"].startswith("text/csv")
-        assert file.text.splitlines()[0] == "at,resource,total,allocated,used,idle,unavailable,waiting"
+        assert file.text.lstrip("\ufeff").splitlines()[0] == "at,resource,total,allocated,used,idle,unavailable,waiting"
         assert "gpu:A100,16,0,0,16,0,0" in file.text
         assert (await browser.get("/resources/trends.csv?range=nonsense")).status_code == 200

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +17,7 @@ from portal.services.clusteruse import CPU, GPU, MEMORY, QUEUE, RunUse
 from portal.web.catalogue import N_, translations
 from portal.web.charts import Chart, Goal, Line, Mark
 from portal.web.context import Asker, PageFrame, Session, SiteSettings
+from portal.web.csvfile import csv_file
 from portal.web.formats import Formats
 from portal.web.labels import LABELS
 from portal.web.pageguards import VISIT
@@ -221,20 +220,20 @@ def _marks(samples: Sequence[Sample]) -> Iterator[Mark]:
         before = dict(sample.notes)
 
 
+_FIGURES = ("total", "allocated", "used", "idle", "unavailable", "waiting")
+
+
 @get("/resources/trends.csv", guards=[VISIT], include_in_schema=False)
 async def trends_csv(request: Asked, session: Session, actor: Asker) -> Response[bytes]:
     """The samples of a range as a file; what was not measured is empty."""
     span = str(request.query_params.get("range", ""))
     span = span if span in RANGES else "24h"
-    text = io.StringIO()
-    out = csv.writer(text)
-    out.writerow(["at", "resource", "total", "allocated", "used", "idle", "unavailable", "waiting"])
-    for sample in await trends.series(session, actor, span):
-        for name, found in sample.reading.items():
-            figures = [found.get(key) for key in ("total", "allocated", "used", "idle", "unavailable", "waiting")]
-            out.writerow([sample.at.isoformat(), name, *("" if value is None else value for value in figures)])
-    headers = {"Content-Disposition": f'attachment; filename="trends-{span}.csv"', "Cache-Control": "no-store"}
-    return Response(text.getvalue().encode(), media_type="text/csv", headers=headers)
+    rows = [
+        (sample.at.isoformat(), name, *("" if found.get(key) is None else found[key] for key in _FIGURES))
+        for sample in await trends.series(session, actor, span)
+        for name, found in sample.reading.items()
+    ]
+    return csv_file(f"trends-{span}.csv", ("at", "resource", *_FIGURES), rows)
 
 
 ROUTES = [resources_page, trends_csv]
