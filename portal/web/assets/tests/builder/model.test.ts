@@ -12,7 +12,7 @@ import * as edit from "../../src/builder/model/edit";
 import { connectRefusal, inOrder, stages } from "../../src/builder/model/graph";
 import { begin, MOST_STEPS, redo, step, undo } from "../../src/builder/model/history";
 import { parseSpec, specText } from "../../src/builder/model/jsontext";
-import { arrange, GRID, moved, NODE, placed } from "../../src/builder/model/layout";
+import { arrange, corners, GRID, moved, NODE, placed } from "../../src/builder/model/layout";
 import { pathParts, placeOf, spotOf } from "../../src/builder/model/place";
 import { type AppSpec, edgesOf, nodeId, shapeProblem, taskOf } from "../../src/builder/model/spec";
 import { say } from "../../src/builder/model/words";
@@ -274,6 +274,19 @@ describe("amounts", () => {
 });
 
 describe("layout", () => {
+  it("leads lines from right to left sides: straight, by one step, or back between the rows", () => {
+    const from = { x: 200, y: 100 };
+    expect(corners(from, { x: 300, y: 100 })).toEqual([]);
+    expect(corners(from, { x: 300, y: 160 })).toEqual([
+      { x: 250, y: 100 },
+      { x: 250, y: 160 },
+    ]);
+    const back = corners(from, { x: 20, y: 240 });
+    expect(back.map((one) => one.y)).toEqual([100, 170, 170, 240]);
+    expect(back[0]?.x).toBeGreaterThan(from.x);
+    expect(back[3]?.x).toBeLessThan(20);
+  });
+
   it("places left to right on the grid, nothing over anything, and keeps what is known", () => {
     const places = arrange(task(small()));
     const points = Object.values(places);

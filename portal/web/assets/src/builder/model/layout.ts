@@ -32,6 +32,25 @@ export function arrange(task: Task): Record<string, Point> {
   );
 }
 
+/** The corners of the way from a node's right side to another's left: straight on, by a step half-way, or back between the rows. */
+export function corners(from: Point, to: Point): Point[] {
+  if (to.x < from.x + GRID) {
+    const [out, home, between] = [from.x + GAP / 2, to.x - GAP / 2, (from.y + to.y) / 2];
+    return [
+      { x: out, y: from.y },
+      { x: out, y: between },
+      { x: home, y: between },
+      { x: home, y: to.y },
+    ];
+  }
+  if (from.y === to.y) return [];
+  const middle = (from.x + to.x) / 2;
+  return [
+    { x: middle, y: from.y },
+    { x: middle, y: to.y },
+  ];
+}
+
 export function snap(value: number): number {
   return Math.round(value / GRID) * GRID;
 }

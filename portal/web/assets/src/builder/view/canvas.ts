@@ -4,7 +4,7 @@ import { Graph, MiniMap, type Node, Selection, Shape } from "@antv/x6";
 import { approvalReasons, resourcesText, tooLarge } from "../model/amounts";
 import * as edit from "../model/edit";
 import { connectRefusal, inOrder, predecessors, stages } from "../model/graph";
-import { arrange, GRID, moved, NODE, type Point, placed, snap } from "../model/layout";
+import { arrange, corners, GRID, moved, NODE, type Point, placed, snap } from "../model/layout";
 import { componentOf, edgesOf, isImported, nodeId, shortImage, type Task } from "../model/spec";
 import { either, say } from "../model/words";
 import { h } from "./dom";
@@ -12,6 +12,7 @@ import type { Store } from "./store";
 
 const NODE_SHAPE = "one-node";
 const EDGE_SHAPE = "one-edge";
+const ROUTER = "one-road";
 const MINIMAP_FROM = 12;
 export const PALETTE_TYPE = "application/x-one-component";
 
@@ -44,11 +45,18 @@ Graph.registerNode(
   true,
 );
 
+// X6's own `orth` takes the ring of a port for a node, and leaves it on any side: here lines run left to right.
+Graph.registerRouter(
+  ROUTER,
+  (_vertices, _args, view) => corners(view.sourceBBox.getCenter(), view.targetBBox.getCenter()),
+  true,
+);
+
 Graph.registerEdge(
   EDGE_SHAPE,
   {
     inherit: "edge",
-    router: { name: "orth", args: { padding: 24 } },
+    router: { name: ROUTER },
     connector: { name: "rounded", args: { radius: 10 } },
     attrs: { line: { class: "b-edge", targetMarker: { name: "block", width: 10, height: 9 } } },
   },
