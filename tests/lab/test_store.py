@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
-from portal.store.s3 import ObjectStore, StoreError
+from portal.store.s3 import BUCKETS, ObjectStore, StoreError
 from tests.lab.minio import DAEMON, WEB, store_as
 from tests.store.contract import StoreContract
 
@@ -15,8 +17,12 @@ class TestMinIO(StoreContract):
     """Every contract test."""
 
     @pytest.fixture
-    async def store(self) -> ObjectStore:
-        return store_as(DAEMON)
+    async def store(self) -> AsyncIterator[ObjectStore]:
+        store = store_as(DAEMON)
+        yield store
+        for bucket in BUCKETS:  # the doctor names every object that belongs to nothing
+            for left in await store.list_keys(bucket, "t/"):
+                await store.remove(bucket, left.key)
 
 
 async def test_the_web_can_only_read() -> None:
