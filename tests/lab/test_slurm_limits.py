@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.commandline import One
-from lab.hosts import on
+from lab.hosts import on, until
 from tests.lab.faults.held import LONG_S, Watched, going_on, handed_in, held_app, let_go
 from tests.lab.road_harness import agree
 
@@ -71,6 +71,6 @@ def test_what_slurm_lets_wait_says_why_and_runs_in_the_end(whose: str, choi: One
 
 def _waits_for_a_limit(run: Watched) -> None:
     run.is_pending()
-    words = run.one.text("why", run.id)
-    assert "limit" in words.lower(), words
+    # Until Slurm has looked at it, it just waits its turn.
+    until("it waits for a limit", lambda: "limit" in run.one.text("why", run.id).lower(), timeout_s=LONG_S)
     assert run.now()["state"] == "queued"
