@@ -17,11 +17,13 @@ from typing import Any
 from bench import machine, report
 from bench.figures import Figure, Part
 from bench.page import page, table
+from bench.pages import drawing, serving, watching
 from bench.road import commandline, conversion, delay, flat, handover, memory
 from bench.road.lab import cancel_all, without_limits
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 JSON, PAGE = DOCS / "benchmarks.json", DOCS / "benchmarks.md"
+WITHOUT_LAB = {"memory", "pages", "watchers", "builder"}
 LEVELS = (10, 1_000, 10_000, 50_000)
 
 
@@ -35,13 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         "conversion": lambda: conversion.measure(arguments.image_mib),
         "flat": lambda: flat.measure([level for level in LEVELS if level <= arguments.most_jobs]),
         "memory": lambda: memory.measure(arguments.simulated),
+        "pages": lambda: serving.measure(arguments.runs, arguments.apps),
+        "watchers": lambda: watching.measure(arguments.most_jobs),
+        "builder": lambda: drawing.measure(arguments.components),
     }
     wanted = arguments.parts.split(",") if arguments.parts else [*measures, "plan"]
     document: dict[str, Any] = json.loads(JSON.read_text()) if JSON.exists() else {"parts": {}, "plan": ""}
     chosen = [name for name in measures if name in wanted]
-    if set(chosen) - {"memory"}:
+    on_the_lab = set(chosen) - WITHOUT_LAB
+    if on_the_lab:
         cancel_all()
-    with without_limits() if set(chosen) - {"memory"} else contextlib.nullcontext():
+    with without_limits() if on_the_lab else contextlib.nullcontext():
         done = [_measured(name, measures[name], document) for name in chosen]
     if "plan" in wanted:
         document["plan"] = _plan()
@@ -67,14 +73,21 @@ def _measured(name: str, measure: Callable[[], Part], document: dict[str, Any]) 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--parts", default="", help="commandline,delay,handover,conversion,flat,memory,plan; default: all"
+        "--parts",
+        default="",
+        help="commandline,delay,handover,conversion,flat,memory,pages,watchers,builder,plan; default: all",
     )
     parser.add_argument("--workloads", type=int, default=1000, help="hand-over: how many (default 1000)")
     parser.add_argument("--image-mib", type=int, default=520, help="conversion: the image's size (default 520)")
-    parser.add_argument("--most-jobs", type=int, default=50_000, help="flat: the highest level (default 50000)")
+    parser.add_argument(
+        "--most-jobs", type=int, default=50_000, help="flat, watchers: the highest level (default 50000)"
+    )
     parser.add_argument(
         "--simulated", type=int, default=2_000, help="memory: workloads (default 2000; the target says 100000)"
     )
+    parser.add_argument("--runs", type=int, default=10_000, help="pages: runs in the database (default 10000)")
+    parser.add_argument("--apps", type=int, default=2_000, help="pages: Apps in the database (default 2000)")
+    parser.add_argument("--components", type=int, default=200, help="builder: components on the canvas (default 200)")
     return parser.parse_args(argv)
 
 

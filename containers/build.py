@@ -25,7 +25,7 @@ MKSQUASHFS_ARGS = "-comp zstd -Xcompression-level 3"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def build_argv(reference: Reference, sif: Path, access: RegistryAccess) -> list[str]:
+def build_argv(reference: Reference, sif: Path, access: RegistryAccess, program: str = APPTAINER) -> list[str]:
     """The words: the image by its digest only, so that what was looked at is what is built.
 
     Source: https://apptainer.org/docs/user/1.4/cli/apptainer_build.html
@@ -35,7 +35,7 @@ def build_argv(reference: Reference, sif: Path, access: RegistryAccess) -> list[
         options += ["--authfile", str(access.credentials)]
     if reference.registry in access.insecure:
         options.append("--no-https")
-    return [APPTAINER, "build", *options, str(sif), f"docker://{reference.name}@{reference.digest}"]
+    return [program, "build", *options, str(sif), f"docker://{reference.name}@{reference.digest}"]
 
 
 def build_environment(work: Path, access: RegistryAccess) -> dict[str, str]:
@@ -55,7 +55,13 @@ def build_environment(work: Path, access: RegistryAccess) -> dict[str, str]:
 
 
 def build_sif(
-    reference: Reference, work: Path, access: RegistryAccess, say: Callable[[str], None], *, timeout_s: float
+    reference: Reference,
+    work: Path,
+    access: RegistryAccess,
+    say: Callable[[str], None],
+    *,
+    timeout_s: float,
+    program: str = APPTAINER,
 ) -> Path:
     """Build `work/image.sif` and return its path; every line that apptainer writes goes to `say`.
 
@@ -63,7 +69,7 @@ def build_sif(
     """
     sif = work / SIF_NAME
     process = subprocess.Popen(
-        build_argv(reference, sif, access),
+        build_argv(reference, sif, access, program),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -86,6 +92,9 @@ def build_sif(
         code = process.wait()
     finally:
         timer.cancel()
+        if process.poll() is None:  # whoever waited was stopped
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     if late.is_set():
         raise ConversionFailed("failed", f"the conversion took longer than {timeout_s:.0f} s and was stopped")
     if code != 0 or not sif.is_file():

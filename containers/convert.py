@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import errno
 import json
 import os
 import resource
+import signal
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -18,7 +20,7 @@ from typing import Any, BinaryIO
 import anyio
 
 from containers import cache
-from containers.build import build_sif
+from containers.build import APPTAINER, build_sif
 from containers.credentials import credentials_file
 from containers.errors import ContainersError, ConversionFailed
 from containers.reference import check_allowed, check_digest, parse
@@ -26,6 +28,8 @@ from containers.registry import RegistryAccess, resolve
 
 MAX_REQUEST_BYTES = 1024 * 1024
 GIB = 1024**3
+NICE = 10  # as in one-convert@.service
+_PR_SET_PDEATHSIG = 1
 SPACE_FACTOR = 3  # layers are compressed: the download, the unpacked tree and the SIF lie side by side for a while
 # What the protocol calls errors that have a finer word inside the package.
 PROTOCOL_WORDS = {"not_allowed": "refused", "unauthorized": "refused"}
@@ -40,6 +44,7 @@ class ConvertSettings:
     images: Path
     max_bytes: int
     access: RegistryAccess
+    apptainer: str = APPTAINER
     timeout_s: float = 1800.0
     cpu_s: int = 3600
     image_max_bytes: int = 64 * GIB
@@ -61,8 +66,11 @@ class Request:
 def main() -> None:
     """Serve the request on standard input (systemd, Accept=yes) and exit; the answer is the exit's only meaning."""
     arguments = _arguments()
-    settings = load_settings(arguments.settings, timeout_s=arguments.timeout_s)
+    settings = load_settings(arguments.settings, timeout_s=arguments.timeout_s, credentials=arguments.credentials)
     _limit_self(settings)
+    if arguments.child:
+        _depend_on_parent()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it has begun is ended and cleared away
     sys.exit(0 if serve(sys.stdin.buffer, sys.stdout.buffer, settings) else 1)
 
 
@@ -130,7 +138,9 @@ def _make(request: Request, settings: ConvertSettings, say: Say) -> cache.Cached
     image = anyio.run(resolve, reference, settings.access)
     _make_room(request, settings, image.size)
     with cache.work_folder(settings.images, request.digest) as work:
-        sif = build_sif(image.reference, work, settings.access, say, timeout_s=settings.timeout_s)
+        sif = build_sif(
+            image.reference, work, settings.access, say, timeout_s=settings.timeout_s, program=settings.apptainer
+        )
         side = work / "image.json"
         side.write_text(json.dumps({"reference": str(image.reference), "config": image.config.to_json()}))
         side.chmod(0o644)
@@ -162,10 +172,10 @@ def _free_bytes(folder: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def load_settings(path: Path, *, timeout_s: float = 1800.0) -> ConvertSettings:
+def load_settings(path: Path, *, timeout_s: float = 1800.0, credentials: Path | None = None) -> ConvertSettings:
     """From the portal's own file: `storage.images`, `storage.images_max_gib`, `images.registries` and its neighbours.
 
-    Raises OSError, tomllib.TOMLDecodeError. The file has no secrets; the login is a systemd credential.
+    Raises OSError, tomllib.TOMLDecodeError. The file has no secrets; the login is a systemd credential unless it is given.
     """
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
     storage, images = tables.get("storage", {}), tables.get("images", {})
@@ -176,8 +186,9 @@ def load_settings(path: Path, *, timeout_s: float = 1800.0) -> ConvertSettings:
             allowed=tuple(images.get("registries", ())),
             insecure=tuple(images.get("insecure_registries", ())),
             ca_file=Path(images["ca_file"]) if images.get("ca_file") else None,
-            credentials=credentials_file(),
+            credentials=credentials or credentials_file(),
         ),
+        apptainer=str(images.get("apptainer", APPTAINER)),
         timeout_s=timeout_s,
     )
 
@@ -195,10 +206,18 @@ def _limit_self(settings: ConvertSettings) -> None:
     os.umask(0o022)
 
 
+def _depend_on_parent() -> None:
+    """Give way to others, and get TERM when the parent is killed. Source: man 2 PR_SET_PDEATHSIG."""
+    os.nice(NICE)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="one-convert", description="Convert one image; the request is on stdin.")
     default = os.environ.get("ONE_SETTINGS", "/etc/one/portal.toml")
     parser.add_argument("--settings", type=Path, default=Path(default), help="the portal's settings (%(default)s)")
+    parser.add_argument("--credentials", type=Path, help="a Docker config.json with logins for registries")
+    parser.add_argument("--child", action="store_true", help="give way to others, and end when the parent ends")
     parser.add_argument("--timeout-s", type=float, default=1800.0, help="longest conversion (%(default)s)")
     return parser.parse_args()
 

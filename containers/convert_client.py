@@ -1,21 +1,70 @@
-"""The daemon's side of the convert socket: ask for a SIF, hear of its progress, get the answer."""
+"""The daemon's side of a conversion: ask a service for a SIF, hear of its progress, get the answer.
+
+The service is a socket (`at_socket`), or a child process of one's own for each request (`as_child`).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing
+import subprocess
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.abc import ByteStream
 from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.streams.stapled import StapledByteStream
 
 from containers.errors import ContainersError, ConversionFailed
 from containers.image import ImageConfig
 
 MAX_LINE_BYTES = 1024 * 1024
+STOP_TIMEOUT_S = 5.0
+
+Service = Callable[[], AbstractAsyncContextManager[ByteStream]]
+"""Opens a connection to whoever converts: takes one line of request, gives lines of answers."""
+
+
+def at_socket(path: Path) -> Service:
+    """The service behind a Unix socket."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[ByteStream]:
+        async with await anyio.connect_unix(str(path)) as stream:
+            yield stream
+
+    return opened
+
+
+def as_child(argv: Sequence[str], environment: Mapping[str, str]) -> Service:
+    """A child process a request, with exactly this environment; who stops waiting ends it, by TERM and then by KILL."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[ByteStream]:
+        process = await anyio.open_process(argv, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield StapledByteStream(process.stdin, process.stdout)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _end(process)
+
+    return opened
+
+
+async def _end(process: anyio.abc.Process) -> None:
+    """Wait for a child that has answered; one that is still at work is told to stop."""
+    with anyio.move_on_after(STOP_TIMEOUT_S):
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+    if process.returncode is None:
+        process.kill()
+    await process.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +84,7 @@ class Converted:
 
 
 async def convert(
-    socket: Path, reference: str, digest: str, *, in_use: Collection[str] | None = None, timeout_s: float = 3600.0
+    service: Service, reference: str, digest: str, *, in_use: Collection[str] | None = None, timeout_s: float = 3600.0
 ) -> AsyncGenerator[Progress | Converted]:
     """Progress lines, then exactly one Converted. `in_use` names digests that must stay when the cache is full.
 
@@ -44,7 +93,7 @@ async def convert(
     request: dict[str, Any] = {"reference": reference, "digest": digest}
     if in_use is not None:
         request["in_use"] = sorted(in_use)
-    async with aclosing(_exchange(socket, request, timeout_s)) as answers:
+    async with aclosing(_exchange(service, request, timeout_s)) as answers:
         async for answer in answers:
             if "progress" in answer:
                 yield Progress(str(answer["progress"]))
@@ -53,22 +102,21 @@ async def convert(
                 return
 
 
-async def remove(socket: Path, digest: str, *, timeout_s: float = 60.0) -> int:
+async def remove(service: Service, digest: str, *, timeout_s: float = 60.0) -> int:
     """Delete one unused SIF; the bytes given back. Raises ConversionFailed."""
-    async with aclosing(_exchange(socket, {"remove": digest}, timeout_s)) as answers:
+    async with aclosing(_exchange(service, {"remove": digest}, timeout_s)) as answers:
         async for answer in answers:
             return int(answer.get("freed", 0))
     raise ConversionFailed("unreachable", "the conversion service closed the connection without an answer")
 
 
-async def _exchange(socket: Path, request: dict[str, Any], timeout_s: float) -> AsyncGenerator[dict[str, Any]]:
+async def _exchange(service: Service, request: dict[str, Any], timeout_s: float) -> AsyncGenerator[dict[str, Any]]:
     """Send one line; yield the lines that come back until the last, which has `ok: true`."""
     deadline = anyio.current_time() + timeout_s
     try:
-        with anyio.fail_after(timeout_s):
-            stream = await anyio.connect_unix(str(socket))
-            await stream.send(json.dumps(request).encode() + b"\n")
-        async with stream:
+        async with service() as stream:
+            with anyio.fail_after(timeout_s):
+                await stream.send(json.dumps(request).encode() + b"\n")
             lines = BufferedByteReceiveStream(stream)
             while True:
                 with anyio.fail_after(max(0.0, deadline - anyio.current_time())):
@@ -84,12 +132,13 @@ async def _exchange(socket: Path, request: dict[str, Any], timeout_s: float) -> 
     except (
         OSError,
         anyio.BrokenResourceError,
+        anyio.ClosedResourceError,
         anyio.EndOfStream,
         anyio.IncompleteRead,
         anyio.DelimiterNotFound,
     ) as exc:
         reason = str(exc) or "it closed the connection without an answer"
-        raise ConversionFailed("unreachable", f"conversion service at {socket}: {reason}") from exc
+        raise ConversionFailed("unreachable", f"the conversion service cannot be reached: {reason}") from exc
 
 
 def _read(line: bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import ssl
@@ -68,12 +69,18 @@ async def resolve(
 
 def _trust(reference: Reference, ca_file: Path | None) -> ssl.SSLContext:
     """The system's certificates and the site's own. Raises RegistryUnreachable when these cannot be read."""
+    try:
+        return _certificates(ca_file, ca_file.stat().st_mtime_ns if ca_file else 0)
+    except OSError as exc:
+        raise RegistryUnreachable(str(reference), f"the certificates in {ca_file} cannot be read: {exc}") from exc
+
+
+@functools.lru_cache(maxsize=4)
+def _certificates(ca_file: Path | None, _changed: int) -> ssl.SSLContext:
+    """Read once: 150 certificates take longer than asking the registry. The site's own are read again when they change."""
     context = ssl.create_default_context()
     if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as exc:
-            raise RegistryUnreachable(str(reference), f"the certificates in {ca_file} cannot be read: {exc}") from exc
+        context.load_verify_locations(ca_file)
     return context
 
 

@@ -39,18 +39,22 @@ def exec_argv(
     args: Sequence[str] | None = None,
     gpus: bool = False,
     mounts: Sequence[Mount] = (),
+    folders: Sequence[str] = (),
 ) -> Container:
     """The words that run `sif`.
 
     `command` and `args` are the spec's; None or empty means not given, as in Kubernetes: `command` alone replaces the
     image's Entrypoint and Cmd, `args` alone replaces Cmd. The image's own Env is in the SIF; other variables travel
-    as APPTAINERENV_<NAME> in the launcher's environment, so no value is ever an argument.
+    as APPTAINERENV_<NAME> in the launcher's environment, so no value is ever an argument. `folders` are made empty, on
+    the node's scratch.
     Raises UnusableImage (nothing to run) and InvalidMount.
     Source: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
     """
     options = ["--containall", "--no-eval", *(["--nv"] if gpus else []), "--pwd", config.working_dir]
     for mount in mounts:
         options += ["--mount", mount_option(mount.source, mount.target, mount.read_only)]
+    for folder in folders:
+        options += ["--scratch", _mount_path(folder)]
     return Container(tuple(options), (_image_path(sif), *payload(config, command, args)))
 
 

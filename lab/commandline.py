@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from lab.hosts import STATE, LabTrouble, portal_url
 from lab.people import token
 
@@ -64,10 +66,26 @@ class One:
         """Its answer as a document. Raises LabTrouble when it fails."""
         return json.loads(self.text(*words, "-o", "json", timeout_s=timeout_s))
 
-    def show(self, workload: str) -> dict[str, Any]:
-        """One workload as the API has it now. Raises LabTrouble."""
-        document: dict[str, Any] = self.json("show", workload)
+    def asked(self, path: str) -> dict[str, Any]:
+        """What the API answers to this person. Raises LabTrouble."""
+        return self._over_http("GET", path)
+
+    def told(self, path: str, body: Any) -> dict[str, Any]:
+        """What the API answers when this person sends it a document. Raises LabTrouble."""
+        return self._over_http("POST", path, json=body)
+
+    def _over_http(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        headers, url = {"Authorization": f"Bearer {self._token}"}, f"{portal_url()}/api/v1/{path}"
+        try:
+            answer = httpx2.request(method, url, headers=headers, timeout=TIMEOUT_S, **more).raise_for_status()
+        except httpx2.HTTPError as error:
+            raise LabTrouble(f"{path} (as {self.username}): {error}") from error
+        document: dict[str, Any] = answer.json()
         return document
+
+    def show(self, workload: str) -> dict[str, Any]:
+        """One workload as the API has it now: without a process a look, which is most of what waiting costs."""
+        return self.asked(f"workloads/{workload}")
 
     def started(self, *words: str) -> subprocess.Popen[str]:
         """Start it and let it run beside the caller, who ends it."""

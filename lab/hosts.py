@@ -58,6 +58,14 @@ def address(node: str) -> str:
     return found.group(1)
 
 
+def secret(name: str) -> str:
+    """What Ansible made up once for this lab. Raises LabTrouble when it made no such thing."""
+    found = list(STATE.rglob(f"secrets/{name}"))
+    if len(found) != 1:
+        raise LabTrouble(f"{STATE} holds {len(found)} secrets of the name {name}: run `make up` first")
+    return found[0].read_text().split()[0]
+
+
 def portal_url() -> str:
     """Where the portal's HTTP API answers. Raises LabTrouble."""
     return f"http://{address('svc')}:{PORTAL_PORT}"

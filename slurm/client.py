@@ -27,6 +27,9 @@ class SlurmClient(Protocol):
     async def hold(self, job_ids: Sequence[int], *, held: bool) -> None:
         """Hold or release every given component."""
 
+    async def annotate(self, job_id: int, text: str) -> None:
+        """Write AdminComment of one component that has ended, where sacct shows it; NotPermitted unless the site grants it."""
+
     async def snapshot(self) -> Snapshot:
         """Nodes, partitions and live jobs of one moment; of thousands from outside the portal, those that start next."""
 

@@ -67,6 +67,14 @@ class HoldRequest(_Request):
     held: bool
 
 
+class AnnotateRequest(_Request):
+    """Write one component's AdminComment in accounting."""
+
+    verb: Literal["annotate"] = "annotate"
+    job_id: JobId
+    text: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
 class SnapshotRequest(_Request):
     """Nodes, partitions and live jobs."""
 
@@ -109,6 +117,7 @@ Request = (
     | CancelRequest
     | SetPriorityRequest
     | HoldRequest
+    | AnnotateRequest
     | SnapshotRequest
     | AccountingRequest
     | FindRequest
@@ -123,6 +132,7 @@ RESULTS: dict[str, TypeAdapter[Any]] = {
     "cancel": TypeAdapter(None),
     "set_priority": TypeAdapter(None),
     "hold": TypeAdapter(None),
+    "annotate": TypeAdapter(None),
     "snapshot": TypeAdapter(Snapshot),
     "accounting": TypeAdapter(tuple[AccountingRow, ...]),
     "find": TypeAdapter(tuple[int, ...]),

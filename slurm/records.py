@@ -137,6 +137,20 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Association:
+    """What a user may use together: an account, the QOS that go with it (`default_qos` "" when there is none).
+
+    `partition` is "" when it holds in all of them; `is_default` marks the account that counts when none is named.
+    """
+
+    account: str
+    partition: str
+    qos: tuple[str, ...]
+    default_qos: str
+    is_default: bool
+
+
+@dataclass(frozen=True)
 class PrioritySetup:
     """How Slurm weighs jobs: `weights` of slurm.conf by factor ("QOS": 3000000000, "Age": 0), `qos` every QOS's priority."""
 

@@ -42,7 +42,17 @@ def batch_script(job: RunnerJob) -> str:
             f"#!{INTERPRETER}",
             f"# OnE workload {job.workload}, attempt {job.attempt}, job {job.job_index}. No shell reads any of this.",
             f"JOB = {_literal(job.to_json())}",
-            f"LAUNCHER = {_launcher_literal()}",
+            common_part(),
+        ]
+    )
+
+
+@functools.cache
+def common_part() -> str:
+    """The end that every batch script has: launcher, runner and the call. It is most of the text."""
+    return "\n".join(
+        [
+            f"LAUNCHER = {_literal(launcher_source())}",
             "",
             _joined(RUNNER_MODULES),
             "",
@@ -55,11 +65,6 @@ def batch_script(job: RunnerJob) -> str:
 def launcher_source() -> str:
     """The launcher as the one file that the runner copies into the run directory."""
     return _joined(LAUNCHER_MODULES) + '\n\nif __name__ == "__main__":\n    sys.exit(main(sys.argv[1:]))\n'
-
-
-@functools.cache
-def _launcher_literal() -> str:
-    return _literal(launcher_source())
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,21 @@ from slurm.submission import Submission
 DEFAULT_TIMEOUT_S = 90
 """Longer than the agent's own waits, so that its answer, not our impatience, tells what happened."""
 MAX_ANSWER_BYTES = 512 * 1024 * 1024
+Observe = Callable[[str, float, bool], None]
+"""(verb, seconds, whether the agent answered at all): told of every call."""
+
+
+def _unobserved(_verb: str, _seconds: float, _answered: bool) -> None:
+    """Nobody counts."""
 
 
 class AgentClient:
     """A `SlurmClient` over the agent's socket; a call that gets no answer in `timeout_s` is SlurmUnreachable."""
 
-    def __init__(self, socket: Path, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(self, socket: Path, *, timeout_s: float = DEFAULT_TIMEOUT_S, observe: Observe = _unobserved) -> None:
         self._socket = socket
         self._timeout_s = timeout_s
+        self._observe = observe
 
     async def version(self) -> ClusterVersion:
         """What is at the other end."""
@@ -47,6 +55,10 @@ class AgentClient:
     async def hold(self, job_ids: Sequence[int], *, held: bool) -> None:
         """Hold or release every given component."""
         await self._ask(protocol.HoldRequest(job_ids=tuple(job_ids), held=held))
+
+    async def annotate(self, job_id: int, text: str) -> None:
+        """Write one component's AdminComment in accounting."""
+        await self._ask(protocol.AnnotateRequest(job_id=job_id, text=text))
 
     async def snapshot(self) -> Snapshot:
         """Nodes, partitions and live jobs of one moment."""
@@ -74,6 +86,7 @@ class AgentClient:
         return answer
 
     async def _ask(self, request: protocol.Request) -> Any:
+        begun, line = time.monotonic(), b""
         try:
             with anyio.fail_after(self._timeout_s):
                 line = await self._exchange(protocol.encode_request(request))
@@ -81,6 +94,8 @@ class AgentClient:
             raise SlurmUnreachable(f"the agent did not answer {request.verb} in {self._timeout_s:g} s") from error
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
             raise SlurmUnreachable(f"the agent cannot be reached at {self._socket}: {error}") from error
+        finally:
+            self._observe(request.verb, time.monotonic() - begun, bool(line))
         return protocol.decode_answer(request.verb, line)
 
     async def _exchange(self, line: bytes) -> bytes:

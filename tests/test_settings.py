@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from portal.settings import Settings
+from tests.settingsreference import FILE, reference
 
 
 @pytest.fixture
@@ -39,3 +40,7 @@ def test_a_key_that_does_not_exist_is_named(site: Path) -> None:
     (site / "portal.toml").write_text('[s3]\nendpiont = "store:9000"\n')
     with pytest.raises(ValidationError, match=r"s3\.endpiont"):
         Settings()
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    assert FILE.read_text() == reference(), "make settings-reference"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from slurm.agent.config import load_config
 from slurm.agent.native import NativeReader
+from slurm.agent.reader import Reader, RestReader
 from slurm.agent.rest import Rest
 from slurm.agent.restcalls import SlurmRest
-from slurm.agent.roads import Reader, RestReader
 from slurm.agent.tokens import Signer
 from slurm.errors import SlurmError
 

@@ -21,13 +21,15 @@ FOLLOWERS = 200
 FOLLOWED_WITH = 1_000
 STATES_WITH = 10_000
 LOOKS = 3
+FEW = 100
+FORGOTTEN_S = 600.0
 _USER = re.compile(r"^\s+(one-[a-z]+)\s+\(\s*\d+\)\s+count:(\d+)", re.MULTILINE)
 Who = tuple[str, str, dict[str, str]]
-"""A Unix user of svc, the group that it gets besides its own, and its credentials with their files."""
+"""A Unix user of svc, the groups that it gets besides its own, and its credentials with their files."""
 AGENT: Who = ("one-agent", "slurmrestd", {"jwt_hs256.key": "jwt_hs256.key"})
 DAEMON: Who = (
     "one-daemon",
-    "one",
+    "one one-agent",
     {"s3_secret_key": "s3_secret_key.daemon", "database_password": "database_password.daemon"},
 )
 
@@ -36,6 +38,7 @@ def measure(levels: Sequence[int]) -> Part:
     """At each level of held jobs from outside: RPCs a minute, the agent's two roads, the daemon's cycle."""
     figures: list[Figure] = []
     cancel_all()
+    until("Slurm has forgotten what was there before", lambda: _known_jobs() < FEW, timeout_s=FORGOTTEN_S)
     try:
         before = 0
         for level in levels:
@@ -102,6 +105,11 @@ def _as(who: Who, name: str, *words: str) -> dict[str, Any]:
     said = on("svc", *command, PYTHON, f"/shared/bench/{name}.py", *words, timeout_s=600)
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
+
+
+def _known_jobs() -> int:
+    """Jobs in slurmctld's memory; ended ones stay there for MinJobAge."""
+    return len(on("ctl", "squeue", "--noheader", "--states=all", "--format=%i").split())
 
 
 def _crowd(count: int) -> None:

@@ -16,9 +16,9 @@ import structlog
 from bench.simulated import resident_mib
 from slurm.agent.config import AgentConfig
 from slurm.agent.ledger import Ledger
+from slurm.agent.reader import RestReader, Road
 from slurm.agent.rest import Rest
 from slurm.agent.restcalls import SlurmRest
-from slurm.agent.roads import RestReader, Road
 from slurm.agent.tokens import Signer
 from slurm.agent.verbs import Verbs
 from slurm.submission import Component, Submission

@@ -1,11 +1,13 @@
-"""What lies over the base filesystem: MinIO, the portal's locked Python packages, PySlurm."""
+"""What lies over the base filesystem: MinIO, Keycloak, the portal's locked Python packages, PySlurm."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import tomllib
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -29,6 +31,14 @@ GO_NEEDED = (1, 24)
 GO_ARGS = ("-trimpath", f"-ldflags=-s -w {' '.join(MINIO_SAYS)}", f"{MINIO}@{MINIO_VERSION}")
 BUILD_TIMEOUT_S = 1800
 
+KEYCLOAK_VERSION = "26.7.3"
+KEYCLOAK_ADDRESS = (
+    "https://repo1.maven.org/maven2/org/keycloak/keycloak-quarkus-dist"
+    f"/{KEYCLOAK_VERSION}/keycloak-quarkus-dist-{KEYCLOAK_VERSION}.zip"
+)
+KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
+DOWNLOAD_TIMEOUT_S = 600
+
 PYSLURM_SUITE = "forky"
 """Only forky's Slurm 26.05 lets PySlurm 25.11 be compiled against it."""
 
@@ -41,10 +51,11 @@ class Layers:
     minio: str
     venv: str
     pyslurm: str
+    keycloak: str = ""
 
     def lowers(self) -> list[Path]:
         """Folders for an overlay mount, the topmost first."""
-        return [Path(name) for name in (self.pyslurm, self.venv, self.minio, self.base) if name]
+        return [Path(name) for name in (self.pyslurm, self.venv, self.keycloak, self.minio, self.base) if name]
 
     def to_dict(self) -> dict[str, str]:
         return asdict(self)
@@ -75,15 +86,16 @@ def build_layers(cache: Cache, checkout: Path, progress: Progress) -> Layers:
     Raises: CommandFailed of the first build that failed; LabError for an unknown suite or an unreadable lock.
     """
     chosen = suite()
-    with ThreadPoolExecutor(max_workers=3) as pool:
+    with ThreadPoolExecutor(max_workers=4) as pool:
         base_job = pool.submit(base_layer(chosen).folder, cache, progress)
         minio_job = pool.submit(minio_layer(base_job.result).folder, cache, progress)
         base = base_job.result()
+        keycloak_job = pool.submit(keycloak_layer(chosen, base, cache).folder, cache, progress)
         venv_job = pool.submit(venv_layer(chosen, base, checkout, cache).folder, cache, progress)
         pyslurm = ""
         if chosen == PYSLURM_SUITE:
             pyslurm = str(pyslurm_layer(chosen, base, checkout).folder(cache, progress))
-        return Layers(str(base), str(minio_job.result()), str(venv_job.result()), pyslurm)
+        return Layers(str(base), str(minio_job.result()), str(venv_job.result()), pyslurm, str(keycloak_job.result()))
 
 
 def base_layer(of_suite: str) -> Layer:
@@ -110,6 +122,44 @@ def minio_layer(base: Callable[[], Path]) -> Layer:
             run_inside(base(), step, log)
 
     return Layer("minio", "MinIO from source", content_key(*GO_ARGS), build)
+
+
+def keycloak_layer(of_suite: str, base: Path, cache: Cache) -> Layer:
+    """Keycloak, the suite's Java and xmlsec1."""
+    recipe = RECIPES / "keycloak.py"
+
+    def build(target: Path, log: Path) -> None:
+        archive = cache.root / "downloads" / f"keycloak-{KEYCLOAK_VERSION}.zip"
+        download(KEYCLOAK_ADDRESS, archive, KEYCLOAK_SHA256)
+        step = Step(
+            recipe, writable={"/out": target}, readable={"/in/keycloak.zip": archive}, timeout_s=BUILD_TIMEOUT_S
+        )
+        run_inside(base, step, log)
+
+    return Layer("keycloak", "Keycloak", content_key(base_key(of_suite), recipe.read_text(), KEYCLOAK_SHA256), build)
+
+
+def download(address: str, target: Path, sha256: str) -> None:
+    """Fetch a file that is not there yet and compare it with its checksum.
+
+    Raises: LabError when it cannot be had or is not what it was.
+    """
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f".{os.getpid()}")
+    try:
+        with urllib.request.urlopen(address, timeout=DOWNLOAD_TIMEOUT_S) as answer, partial.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+        with partial.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != sha256:
+            raise LabError(f"{address} is not what it was: sha256 {found}, expected {sha256}")
+        partial.replace(target)
+    except OSError as exc:
+        raise LabError(f"{address} cannot be fetched: {exc}") from exc
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def venv_layer(of_suite: str, base: Path, checkout: Path, cache: Cache) -> Layer:

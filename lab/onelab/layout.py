@@ -26,12 +26,12 @@ NODES = (
     Node(
         "svc",
         11,
-        ("slurm_rest", "portal", "object_store", "registry", "postgres", "monitoring"),
+        ("slurm_rest", "portal", "object_store", "registry", "postgres", "monitoring", "keycloak"),
         aliases=("registry.avatar.io",),
     ),
-    Node("gpu1", 21, ("slurm_compute",)),
-    Node("gpu2", 22, ("slurm_compute",)),
-    Node("gpu3", 23, ("slurm_compute",)),
+    Node("gpu1", 21, ("slurm_compute", "simulated_gpus")),
+    Node("gpu2", 22, ("slurm_compute", "simulated_gpus")),
+    Node("gpu3", 23, ("slurm_compute", "simulated_gpus")),
 )
 
 

@@ -7,9 +7,11 @@ import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 
+from portal.auth.sso.providers import Providers
+from portal.auth.sso.recheck import recheck
 from portal.db.engine import Sessions
-from portal.db.models import User
-from portal.services import browsersessions
+from portal.db.models import BrowserSession, User
+from portal.services import browsersessions, ssosessions
 from portal.services.accounts import Role
 from portal.services.audit import Actor
 from portal.services.tokens import ROLE_SCOPES
@@ -34,14 +36,28 @@ class Visitor:
     must_set_password: bool
 
 
-async def visitor_of(maker: Sessions, settings: Settings, cookie: str, *, address: str, request_id: str) -> Visitor:
-    """Who sent this cookie, with the role of this moment. Raises Unauthenticated. Commits the last use."""
+async def visitor_of(
+    maker: Sessions, settings: Settings, providers: Providers, cookie: str, *, address: str, request_id: str
+) -> Visitor:
+    """Who sent this cookie, with the role of this moment. Raises Unauthenticated. Commits the last use.
+
+    A session by SSO that is due is confirmed by its provider first.
+    """
     if not 0 < len(cookie) <= _MAX_COOKIE_CHARS:
         raise browsersessions.expired()
+    found = await session_of(maker, settings, cookie)
+    if ssosessions.due(found, settings):
+        await recheck(maker, settings, providers, cookie, found)
+        found = await session_of(maker, settings, cookie)
+    return visitor(found.user, found.id, address=address, request_id=request_id)
+
+
+async def session_of(maker: Sessions, settings: Settings, cookie: str) -> BrowserSession:
+    """The session of this cookie. Raises Unauthenticated. Commits the last use."""
     async with maker() as session:
         found = await browsersessions.find(session, cookie, settings)
         await session.commit()
-        return visitor(found.user, found.id, address=address, request_id=request_id)
+        return found
 
 
 def visitor(user: User, session_id: int, *, address: str, request_id: str) -> Visitor:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import pwd
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from portal.cli.adminaudit import audit_app
+from portal.cli.adminbackup import backup, restore
 from portal.cli.context import Commands, Output
-from portal.cli.exits import CliError, Exit, exit_of_status
+from portal.cli.direct import console_actor, in_transaction, settled
+from portal.cli.exits import CliError, Exit
 from portal.cli.output import Format, print_json, print_line, print_note, print_table
-from portal.db.engine import engine_for, migrate, revision, sessions, transaction
+from portal.db.engine import migrate, revision
 from portal.db.models import User
+from portal.domain import alerts, dashboard
 from portal.services import accounts, passwords, tokens
 from portal.services.accounts import Role
-from portal.services.audit import Actor
-from portal.services.errors import ServiceError
 from portal.services.tokens import ROLE_SCOPES, Scope
-from portal.settings import Settings, load_settings
 
-T = TypeVar("T")
 app = typer.Typer(
     name="portal-admin",
     cls=Commands,
@@ -37,6 +32,9 @@ user_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People
 token_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API tokens.")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
+app.add_typer(audit_app, name="audit")
+app.command()(backup)
+app.command()(restore)
 
 Username = Annotated[str, typer.Argument(metavar="USER", help="The portal's user name.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="admin, researcher or viewer.")]
@@ -49,14 +47,26 @@ AccountOption = Annotated[
 @app.command("migrate")
 def migrate_database() -> None:
     """Bring the database to this version's tables and print their revision; again is fine."""
-    _settled(migrate)
+    settled(migrate)
     show_revision()
 
 
 @app.command("revision")
 def show_revision() -> None:
     """Print the revision of the database's tables, `none` before the first migration."""
-    print_line(_settled(revision))
+    print_line(settled(revision))
+
+
+@app.command("alert-rules")
+def alert_rules() -> None:
+    """Print the alert rules for the site's Prometheus."""
+    print_line(alerts.rule_file().rstrip())
+
+
+@app.command("dashboard")
+def grafana_dashboard() -> None:
+    """Print the dashboard for Grafana's import, as JSON."""
+    print_json(dashboard.document())
 
 
 @user_app.command("add")
@@ -77,7 +87,7 @@ def add_user(
             return found
         return await accounts.create_user(
             session,
-            _actor(),
+            console_actor(),
             username=username,
             display_name=name,
             role=role,
@@ -86,7 +96,7 @@ def add_user(
             slurm_account=slurm_account,
         )
 
-    _print_users([_run(add)], output)
+    _print_users([in_transaction(add)], output)
 
 
 @user_app.command("change")
@@ -98,8 +108,10 @@ def change_user(
     output: Output = Format.TEXT,
 ) -> None:
     """Change role, name or e-mail; a new role counts from the next request."""
-    user = _run(
-        lambda session: accounts.change_user(session, _actor(), username, role=role, display_name=name, email=email)
+    user = in_transaction(
+        lambda session: accounts.change_user(
+            session, console_actor(), username, role=role, display_name=name, email=email
+        )
     )
     _print_users([user], output)
 
@@ -107,19 +119,19 @@ def change_user(
 @user_app.command("deactivate")
 def deactivate_user(username: Username, output: Output = Format.TEXT) -> None:
     """End a person's access now: all tokens are revoked; the row and running work stay."""
-    _print_users([_run(lambda session: accounts.deactivate(session, _actor(), username))], output)
+    _print_users([in_transaction(lambda session: accounts.deactivate(session, console_actor(), username))], output)
 
 
 @user_app.command("reactivate")
 def reactivate_user(username: Username, output: Output = Format.TEXT) -> None:
     """Let a person in again; old tokens stay revoked."""
-    _print_users([_run(lambda session: accounts.reactivate(session, _actor(), username))], output)
+    _print_users([in_transaction(lambda session: accounts.reactivate(session, console_actor(), username))], output)
 
 
 @user_app.command("password")
 def hand_out_password(username: Username, output: Output = Format.TEXT) -> None:
     """Print a one-time password for the portal's pages, alone, on stdout; its owner must set another at the first sign-in."""
-    value = _run(lambda session: passwords.hand_out(session, _actor(), username))
+    value = in_transaction(lambda session: passwords.hand_out(session, console_actor(), username))
     if output is Format.JSON:
         print_json({"user": username, "password": value})
     else:
@@ -130,7 +142,7 @@ def hand_out_password(username: Username, output: Output = Format.TEXT) -> None:
 @user_app.command("list")
 def list_users(output: Output = Format.TEXT) -> None:
     """Everybody."""
-    _print_users(_run(lambda session: accounts.list_users(session, _actor())), output)
+    _print_users(in_transaction(lambda session: accounts.list_users(session, console_actor())), output)
 
 
 @app.command("map")
@@ -144,7 +156,9 @@ def map_user(
     """Say as which Unix user, charged to which Slurm account, a person's jobs run."""
     if none == (unix_user is not None or slurm_account is not None):
         raise CliError(Exit.USAGE, "Give --unix-user and --slurm-account, or --none.")
-    user = _run(lambda session: accounts.map_slurm(session, _actor(), username, unix_user, slurm_account))
+    user = in_transaction(
+        lambda session: accounts.map_slurm(session, console_actor(), username, unix_user, slurm_account)
+    )
     _print_users([user], output)
 
 
@@ -163,9 +177,9 @@ def make_token(
     async def make(session: AsyncSession) -> tuple[Any, str]:
         user = await accounts.user_named(session, username)
         scopes = scope or ROLE_SCOPES[Role(user.role)]
-        return await tokens.make_token(session, _actor(), username, name=name, scopes=scopes, days=days)
+        return await tokens.make_token(session, console_actor(), username, name=name, scopes=scopes, days=days)
 
-    token, value = _run(make)
+    token, value = in_transaction(make)
     if output is Format.JSON:
         print_json({"id": token.id, "user": username, "name": name, "scopes": token.scopes, "value": value})
     else:
@@ -176,49 +190,8 @@ def make_token(
 @token_app.command("revoke")
 def revoke_token(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """Revoke a token; it stops working at once."""
-    token = _run(lambda session: tokens.revoke_token(session, _actor(), token_id))
+    token = in_transaction(lambda session: tokens.revoke_token(session, console_actor(), token_id))
     print_line(f"Revoked: {token.prefix}...")
-
-
-def _actor() -> Actor:
-    """Whoever stands at the host's console: the audit row names the Unix account too."""
-    try:
-        unix = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        unix = str(os.getuid())
-    return Actor(name=f"portal-admin/{unix}"[:60])
-
-
-def _run(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """One transaction in the settings' database. Raises CliError in place of what the use case refused."""
-
-    async def run() -> T:
-        engine = engine_for(load_settings())
-        try:
-            async with transaction(sessions(engine)) as session:
-                return await work(session)
-        finally:
-            await engine.dispose()
-
-    try:
-        return asyncio.run(run())
-    except ServiceError as error:
-        raise CliError(exit_of_status(error.status), error.message_en) from error
-    except (DBAPIError, OSError) as error:
-        raise _database_trouble(error) from error
-
-
-def _settled(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-    """What needs no transaction of ours. Raises CliError."""
-    try:
-        return asyncio.run(work(load_settings()))
-    except (DBAPIError, OSError) as error:
-        raise _database_trouble(error) from error
-
-
-def _database_trouble(error: Exception) -> CliError:
-    first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return CliError(Exit.UNAVAILABLE, f"Database: {first_line}", "Is it reachable, and has `portal-admin migrate` run?")
 
 
 def _print_users(users: list[User], output: Format) -> None:

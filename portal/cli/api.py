@@ -7,13 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from portal.cli import plainhttp
 from portal.cli.credentials import Credentials
 from portal.cli.exits import CliError, Exit, exit_of_status
 from portal.cli.words import Words
 
 if TYPE_CHECKING:
     import httpx2
+
+    from portal.cli import plainhttp
 
 PREFIX = "/api/v1"
 CONNECT_TIMEOUT_S = 10
@@ -98,9 +99,13 @@ class Api:
                     raise
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def delete(self, path: str) -> dict[str, Any]:
-        """The JSON of a DELETE. Raises ApiError, ConnectionLost."""
-        return self._json("DELETE", path)
+    def put(self, path: str) -> dict[str, Any]:
+        """The JSON of a PUT without a body. Raises ApiError, ConnectionLost."""
+        return self._json("PUT", path)
+
+    def delete(self, path: str, **query: Any) -> dict[str, Any]:
+        """The JSON of a DELETE; parameters that are None are left out. Raises ApiError, ConnectionLost."""
+        return self._json("DELETE", path, params=_given(query))
 
     @contextlib.contextmanager
     def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
@@ -138,6 +143,8 @@ class Api:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> httpx2.Response | plainhttp.Answer:
+        from portal.cli import plainhttp  # with sockets and TLS behind it: `one --help` needs none
+
         if self._transport is not None or not plainhttp.usable():
             with self._translated():
                 return self._client.request(method, path, params=params, headers=dict(headers or {}), content=content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -72,6 +71,8 @@ def _receive(api: Api, url: str, part: Path, size: int, progress: Progress) -> N
 
 def sha256_of(path: Path) -> str:
     """The file's digest in hex."""
+    import hashlib  # loads OpenSSL, which `one --help` has no use for
+
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):

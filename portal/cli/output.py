@@ -6,19 +6,16 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from shutil import get_terminal_size
+from typing import Any
 
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_]|.)?", re.DOTALL)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
-_WIDE_COLUMNS = 1000
+GAP = "  "
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
 
 
@@ -47,29 +44,52 @@ def print_note(text: str) -> None:
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table without frames; into a pipe no colour and nothing is cut."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(Text(head), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
-    _print_lines(table)
+    cells = [[plain(cell) for cell in row] for row in rows]
+    if not _print_as_it_is([list(heads), *cells], bold=[(0, column) for column in range(len(heads))]):
+        _print_folded(heads, cells)
 
 
 def print_fields(pairs: Iterable[tuple[str, object]]) -> None:
     """Names and values, one pair a line; empty values are left out."""
+    cells = [[name, plain(value)] for name, value in pairs if value not in (None, "")]
+    if not _print_as_it_is(cells, bold=[(row, 0) for row in range(len(cells))]):
+        _print_folded((), cells)
+
+
+def _print_as_it_is(cells: Sequence[Sequence[str]], bold: Collection[tuple[int, int]]) -> bool:
+    """Columns of their natural width, where they fit; tables of rich cost as much as all else of `one list` together."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    if sys.stdout.isatty() and sum(widths) + len(GAP) * (len(widths) - 1) > get_terminal_size().columns:
+        return False
+    bold = frozenset(bold) if coloured() else frozenset()
+    for number, row in enumerate(cells):
+        texts = [f"\x1b[1m{text}\x1b[0m" if (number, column) in bold else text for column, text in enumerate(row)]
+        gaps = [" " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True)]
+        sys.stdout.write(GAP.join(map("".join, zip(texts, gaps, strict=True))).rstrip() + "\n")
+    return True
+
+
+def _print_folded(heads: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+    """In a terminal that is too narrow; without heads the first column is never folded."""
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in pairs:
-        if value not in (None, ""):
-            table.add_row(Text(name), Text(plain(value)))
-    _print_lines(table)
+    strong = "bold" if coloured() else ""
+    table = Table(box=None, pad_edge=False, header_style=strong, show_header=bool(heads))
+    for head in heads:
+        table.add_column(Text(head), overflow="fold")
+    if not heads:
+        table.add_column(style=strong, no_wrap=True)
+        table.add_column(overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, no_color=not coloured())
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def plain(value: object) -> str:
@@ -119,18 +139,3 @@ def colour_of(name: str) -> str:
 def coloured() -> bool:
     """Whether stdout is a terminal that wants colours (NO_COLOR: never)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _print_lines(table: Table) -> None:
-    """Without the blanks that fill up the last column: they are noise in a pipe."""
-    console = _console()
-    with console.capture() as captured:
-        console.print(table)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _WIDE_COLUMNS
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, no_color=not coloured())

@@ -46,6 +46,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "severity.error": ("오류", "error"),
     "severity.warning": ("경고", "warning"),
     # column heads
+    "memory_used": ("메모리 최대 / 요청", "Memory peak / asked"),
+    "max_rss": ("sacct MaxRSS", "sacct MaxRSS"),
+    "cpus_used": ("CPU 평균 / 요청", "CPUs mean / asked"),
+    "gpus_used": ("GPU 평균 / 요청", "GPU mean / asked"),
     "id": ("ID", "ID"),
     "name": ("이름", "Name"),
     "status": ("상태", "Status"),
@@ -100,6 +104,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "component_deprecated": ("{name}의 사용을 중단했습니다.", "{name} is deprecated."),
     "component_restored": ("{name}을(를) 라이브러리에 다시 넣었습니다.", "{name} is in the library again."),
+    "operator": ("Operator", "Operator"),
+    "figures": ("수치", "Figures"),
+    "operator_kept": ("Operator {name}을(를) 저장했습니다 ({ref}).", "Operator {name} is kept ({ref})."),
+    "operator_archived": ("{name}을(를) 보관했습니다.", "{name} is archived."),
+    "operator_restored": ("{name}의 보관을 해제했습니다.", "{name} is out of the archive."),
+    "analysis_started": (
+        "{workload}에 {name} 분석을 시작했습니다: {id}. 결과: one analyses show {id}",
+        "{name} looks at {workload}: {id}. Results: one analyses show {id}",
+    ),
     "node": ("노드", "Node"),
     "partitions": ("파티션", "Partitions"),
     "gpus": ("GPU 할당/전체", "GPUs allocated/total"),
@@ -143,7 +156,14 @@ _WORDS: dict[str, tuple[str, str]] = {
         "먼저 로그인하세요: one login --url https://... (또는 ONE_URL과 ONE_TOKEN)",
         "Sign in first: one login --url https://... (or set ONE_URL and ONE_TOKEN)",
     ),
-    "token_prompt": ("토큰", "Token"),
+    "browser_login": (
+        "브라우저에서 여세요: {address}\n터미널의 코드와 같은지 확인하세요: {code}",
+        "Open in a browser: {address}\nCompare the code there with this one: {code}",
+    ),
+    "browser_login_over": (
+        "10분 안에 승인되지 않았습니다. one login을 다시 실행하세요.",
+        "Nobody said yes within ten minutes. Run one login again.",
+    ),
     "no_token": ("토큰이 비어 있습니다.", "The token is empty."),
     "plain_http": (
         "경고: {url}은(는) 암호화되지 않은 연결입니다. 토큰이 그대로 전송됩니다.",
@@ -237,9 +257,92 @@ _WORDS: dict[str, tuple[str, str]] = {
         "끝냈습니다. 다시 시작하면 {folder}의 데이터로 이어집니다.",
         "Stopped. Started again, it goes on with the data in {folder}.",
     ),
-    "serve_simulate_only": (
-        "지금은 one serve --simulate만 있습니다.",
-        "There is only one serve --simulate for now.",
+    "serve_which": (
+        "둘 중 하나가 필요합니다: --simulate (모의 클러스터), 또는 --shared DIR (실제 Slurm, 노드에서 보이는 본인 폴더).",
+        "One of two is needed: --simulate (a simulated cluster), or --shared DIR (real Slurm; your folder that the nodes see).",
+    ),
+    "serve_demo_simulates": ("--demo는 --simulate와 함께만 씁니다.", "--demo goes with --simulate only."),
+    "serve_real": (
+        "실제 Slurm: 계정 {account}, QOS {qos}, 파티션 {partitions}. 작업은 본인 이름으로 제출되고 본인 한도에 듭니다.",
+        "Real Slurm: account {account}, QOS {qos}, partitions {partitions}. Jobs are yours and count against your limits.",
+    ),
+    "serve_nodes_asked": (
+        "노드에서 {shared}와(과) Apptainer가 보이는지 파티션마다 작은 작업 하나로 확인합니다: {partitions}",
+        "Looking, with one small job a partition, whether the nodes see {shared} and have Apptainer: {partitions}",
+    ),
+    "serve_nodes_ok": (
+        "파티션 {partition}: {host}에서 {shared}이(가) 보이고 {apptainer}이(가) 있습니다.",
+        "Partition {partition}: {host} sees {shared} and has {apptainer}.",
+    ),
+    "serve_nodes_no_shared": (
+        "파티션 {partition}: 작업 {job}이(가) 끝났지만 {shared}에 아무것도 남기지 않았습니다. 그 노드에서 폴더가 보이지 않거나 "
+        "/usr/bin/python3이 없습니다. sacct -j {job} 를 보고, 모든 노드에서 같은 경로인 폴더를 --shared로 주세요.",
+        "Partition {partition}: job {job} ended and left nothing in {shared}. Its node does not see the folder, or has no "
+        "/usr/bin/python3. See sacct -j {job}, and give --shared a folder that has the same path on every node.",
+    ),
+    "serve_nodes_no_apptainer": (
+        "{host}에서 {program}을(를) 쓸 수 없습니다 ({why}). 노드에 있는 경로를 --apptainer로 주거나 설치를 요청하세요.",
+        "{host} cannot use {program} ({why}). Give --apptainer its path on the nodes, or ask your admins to install it.",
+    ),
+    "serve_nodes_refused": (
+        "파티션 {partition}: Slurm이 확인 작업을 받지 않았습니다: {why}. 쓸 수 있는 파티션만 --partition으로 주세요.",
+        "Partition {partition}: Slurm refused the job that looks: {why}. Give --partition those that take your jobs.",
+    ),
+    "serve_no_slurm": (
+        "{program}이(가) 없습니다: 이 컴퓨터는 Slurm에 연결되어 있지 않습니다. 로그인 노드에서 시작하거나 --simulate를 쓰세요.",
+        "There is no {program}: this host is not part of a Slurm cluster. Start it on a login node, or use --simulate.",
+    ),
+    "serve_no_slurmrestd": (
+        "{program}이(가) 없습니다. 관리자에게 slurmrestd 설치를 요청하거나, 실행 중인 것의 소켓을 --slurmrestd로 주세요.",
+        "There is no {program}. Ask your admins to install slurmrestd, or give --slurmrestd the socket of one that runs.",
+    ),
+    "serve_no_apptainer": (
+        "{program}이(가) 없습니다. 먼저 불러오거나(module load apptainer) 그 경로를 --apptainer로 주세요.",
+        "There is no {program}. Load it first (module load apptainer), or give its path with --apptainer.",
+    ),
+    "serve_no_token": (
+        "Slurm이 토큰을 주지 않았습니다 ({why}). 직접 해 보세요: scontrol token. JWT가 꺼져 있으면 관리자에게 "
+        "AuthAltTypes=auth/jwt를 요청하세요.",
+        "Slurm gave no token ({why}). Try it yourself: scontrol token. If JWT is off, ask your admins for AuthAltTypes=auth/jwt.",
+    ),
+    "serve_slurm_silent": (
+        "Slurm에서 계정과 파티션을 읽을 수 없습니다: {why}. 직접 해 보세요: sinfo; sacctmgr show associations user=$USER",
+        "Accounts and partitions cannot be read from Slurm: {why}. Try: sinfo; sacctmgr show associations user=$USER",
+    ),
+    "serve_slurmrestd_ended": (
+        "slurmrestd가 시작되지 않았거나 끝났습니다. 로그: {log}",
+        "slurmrestd did not start, or ended by itself. Its log: {log}",
+    ),
+    "serve_no_association": (
+        "Slurm 회계에 {user}의 연결(association)이 없습니다. 관리자에게 요청하세요: sacctmgr add user {user} account=...",
+        "Slurm's accounting has no association of {user}. Ask your admins for: sacctmgr add user {user} account=...",
+    ),
+    "serve_no_account": (
+        "{account}은(는) 본인의 Slurm 계정이 아닙니다. --account로 줄 수 있는 것: {accounts}",
+        "{account} is no Slurm account of yours. For --account you have: {accounts}",
+    ),
+    "serve_no_qos": (
+        "QOS {qos}은(는) 쓸 수 없습니다. --qos로 줄 수 있는 것: {all}",
+        "You may not use the QOS {qos}. For --qos you have: {all}",
+    ),
+    "serve_no_partition": (
+        "계정 {account}과(와) QOS {qos}을(를) 받는 파티션이 없습니다 (있는 것: {partitions}). --account나 --qos를 바꿔 보세요.",
+        "No partition takes account {account} with QOS {qos} (there are: {partitions}). Try another --account or --qos.",
+    ),
+    "serve_partition_unusable": (
+        "파티션 {partition}은(는) 계정 {account}과(와) QOS {qos}(으)로 쓸 수 없습니다. 쓸 수 있는 것: {partitions}",
+        "Partition {partition} does not take account {account} with QOS {qos}. You may use: {partitions}",
+    ),
+    "serve_no_namespaces": (
+        "이 컴퓨터는 사용자 네임스페이스를 허용하지 않아, 저장소를 다른 사용자에게서 지킬 수 없습니다. 관리자에게 "
+        "user.max_user_namespaces를 요청하세요 (rootless Apptainer도 필요로 합니다).",
+        "This host allows no user namespaces, so the storage cannot be kept from its other users. Ask your admins for "
+        "user.max_user_namespaces (rootless Apptainer needs them too).",
+    ),
+    "serve_settings_wrong": ("설정이 맞지 않습니다: {why}", "The settings are wrong: {why}"),
+    "serve_shared_unusable": (
+        "{folder}을(를) 쓸 수 없습니다: {why}. 본인 소유이고 모든 노드에서 같은 경로로 보이는 폴더를 --shared로 주세요.",
+        "{folder} cannot be used: {why}. Give --shared a folder that is yours and has the same path on every node.",
     ),
     "serve_folder_in_use": (
         "{folder}은(는) 다른 one serve(프로세스 {pid})가 쓰고 있습니다. 그것을 끝내거나 --data로 다른 폴더를 주세요.",
@@ -267,6 +370,21 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The daemon has not answered for {seconds} s. On the portal's host: systemctl status one-daemon",
     ),
     "compared": ("최근 {days}일을 비교했습니다: {counts}", "Compared the last {days} days: {counts}"),
+    "audit_intact": (
+        "온전합니다: 봉인 {seals}개, 기록 {rows}건, 만료 {expired}건, 봉인 전 {unsealed}건, S3 봉인 {heads}개",
+        "Intact: {rows} rows under {seals} seals, {expired} expired, {unsealed} not sealed yet, {heads} heads in S3",
+    ),
+    "audit_broken": (
+        "온전하지 않습니다: 봉인 {seals}개, 맞는 기록 {rows}건, 만료 {expired}건, 봉인 전 {unsealed}건, S3 봉인 {heads}개",
+        "NOT INTACT: {rows} rows as they were, {seals} seals, {expired} expired, {unsealed} not sealed yet, {heads} heads in S3",
+    ),
+    "audit_more": ("! 그 밖에 {count}건", "! and {count} more"),
+    "audit_head": ("체인의 끝: {head} ({time})", "Head of the chain: {head} ({time})"),
+    "repair_done": ("{code} {id}: 처리됨", "{code} {id}: mended"),
+    "repair_agreed": ("{code} {id}: 이미 일치합니다", "{code} {id}: nothing was left to mend"),
+    "repair_refused": ("{code} {id}: 거부됨", "{code} {id}: refused"),
+    "how_to_mend": ("고치기", "Mend"),
+    "no_editors": ("{app}: 공동 편집자가 없습니다.", "{app} has no co-editors."),
     "findings": ("문제 {count}건", "{count} findings"),
     "all_well": ("문제가 없습니다.", "Everything works."),
     "all_agree": (

@@ -6,6 +6,7 @@ compile_run(RunRequest, inventory, {digest: RunnableImage}, SitePolicy) -> Compi
 for_hand_over(job.submission, JobMark(...), predecessors=[leader ids], time_limit_min=...) -> Submission
 """
 
+from portal.compile.analysis import AnalysedRun
 from portal.compile.handover import JobMark, dependency, for_hand_over
 from portal.compile.request import (
     CompiledJob,
@@ -20,10 +21,12 @@ from portal.compile.request import (
 )
 from portal.compile.resolve import resolve
 from portal.compile.run import compile_run, plan_run
+from portal.compile.shares import SharePolicy, shards_per_gpu
 from portal.compile.steps import CpuPolicy, step_graph, step_id
-from portal.compile.testrun import TestRun, reduced
+from portal.compile.testrun import TestRun, reduced, test_run_of
 
 __all__ = [
+    "AnalysedRun",
     "CompileError",
     "CompiledJob",
     "CompiledRun",
@@ -34,6 +37,7 @@ __all__ = [
     "RunRequest",
     "RunnableImage",
     "ScriptTooLarge",
+    "SharePolicy",
     "SitePolicy",
     "TestRun",
     "compile_run",
@@ -42,6 +46,8 @@ __all__ = [
     "plan_run",
     "reduced",
     "resolve",
+    "shards_per_gpu",
     "step_graph",
     "step_id",
+    "test_run_of",
 ]

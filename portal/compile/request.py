@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from containers.image import ImageConfig
+from portal.compile.analysis import AnalysedRun
+from portal.compile.shares import SharePolicy
 from portal.compile.steps import CpuPolicy
 from portal.compile.testrun import TestRun
 from portal.domain.priority import Place
@@ -63,7 +65,7 @@ class RunnableImage:
 
 @dataclass(frozen=True)
 class SitePolicy:
-    """What the site decides about runs: folders on the shared file system, scratch on the nodes, CPUs, the plan's limit."""
+    """What the site decides about runs: folders on the shared file system, scratch on the nodes, CPUs, plans, GPU shares."""
 
     runs: PurePosixPath
     scratch: PurePosixPath
@@ -72,6 +74,7 @@ class SitePolicy:
     runner_memory_mib: int = 512
     apptainer: str = "apptainer"
     path: str = "/usr/local/bin:/usr/bin:/bin"
+    shares: SharePolicy = field(default_factory=SharePolicy)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class RunRequest:
     """One attempt of a workload. `spec` is resolved; `owner` is the Unix user; `test` is set for tests only.
 
     `place` is QOS and nice; `time_limit_min` the whole workload's; `form` and `smallest` the applicant's wishes.
-    `resume_from` is the folder of another run's checkpoints that this one begins with.
+    `resume_from` is the folder of another run's checkpoints that this one begins with; `analysed` the run that an analysis
+    looks at.
     """
 
     workload: str
@@ -95,6 +99,7 @@ class RunRequest:
     resume: bool = False
     resume_from: str | None = None
     test: TestRun | None = None
+    analysed: AnalysedRun | None = None
     expected_s: Mapping[str, float] = field(default_factory=dict)
 
 

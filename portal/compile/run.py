@@ -24,6 +24,7 @@ from portal.compile.request import (
     ScriptTooLarge,
     SitePolicy,
 )
+from portal.compile.shares import ShareLimit, limit_of
 from portal.compile.steps import step_graph, step_id
 from portal.compile.testrun import reduced
 from portal.spec.graph import components_of
@@ -61,7 +62,7 @@ def compile_run(
     graph = step_graph(spec, site.cpus)
     plan = plan or plan_run(request, graph, inventory, site)
     run_dir = f"{site.runs}/{request.owner}/{request.workload}/a{request.attempt}"
-    compiler = _Compiler(request, spec, graph, plan, images, site, run_dir)
+    compiler = _Compiler(request, spec, graph, plan, images, site, run_dir, tuple(inventory))
     return CompiledRun(plan, run_dir, tuple(compiler.job(index) for index in range(len(plan.jobs))))
 
 
@@ -115,6 +116,7 @@ class _Compiler:
     images: Mapping[str, RunnableImage]
     site: SitePolicy
     run_dir: str
+    inventory: tuple[NodeClass, ...]
 
     def job(self, index: int) -> CompiledJob:
         """Job `index` of the plan. Raises ScriptTooLarge."""
@@ -141,7 +143,7 @@ class _Compiler:
                 for number, group in enumerate(planned.groups)
             ),
             steps=self._runner_steps(planned),
-            config={"app": dump_spec(request.spec), "training": self._training()},
+            config=self._config(),
             env=self._environment(),
             apptainer=self.site.apptainer,
             iterations=test.iterations if test else 1,
@@ -161,14 +163,17 @@ class _Compiler:
             released_after=group.released_after,
         )
 
-    def _training(self) -> dict[str, Any] | None:
-        """training_config with its defaults written out, as containers see it in training.json."""
-        config = self.spec.training_config
-        return None if config is None else config.model_dump(mode="json")
+    def _config(self) -> dict[str, Any]:
+        """app.json, and training.json with its defaults written out; an analysis sees those of the run that it looks at."""
+        spec = self.request.analysed.spec if self.request.analysed else self.request.spec
+        config = spec.training_config
+        return {"app": dump_spec(spec), "training": None if config is None else config.model_dump(mode="json")}
 
     def _environment(self) -> dict[str, str]:
         """The App's variables and ONE_EPISODES; "all GPUs of this step" is what the launcher sets anyway."""
         env = {name: value for name, value in self.spec.env_vars.items() if name != CUDA_VARIABLE}
+        if self.request.analysed is not None:
+            env |= self.request.analysed.env
         training = self.spec.training_config
         episodes = training.episodes if training else None
         if self.request.test is not None:
@@ -188,6 +193,7 @@ class _Compiler:
     def _runner_step(self, demand: Step, task: Task, part: Component, number: int, planned: PlannedJob) -> RunnerStep:
         has_gpu = bool(demand.gpus or demand.shards)
         before = [edge for edge in self.graph.edges if edge.after == demand.id]
+        limit = limit_of(demand.shards, planned.groups[number], self.inventory, self.site.shares)
         return RunnerStep(
             id=demand.id,
             task_id=task.task_id,
@@ -199,7 +205,7 @@ class _Compiler:
             gpus=demand.gpus,
             shards=demand.shards,
             gres_type=planned.groups[number].gres_type if has_gpu else None,
-            container=self._container(demand.id, part, has_gpu),
+            container=self._container(demand.id, part, has_gpu, limit),
             after=self._after(demand.id, before, planned),
             inputs=self._inputs(before, task.task_id),
             service=part.service,
@@ -208,7 +214,7 @@ class _Compiler:
             retries=part.retries,
             time_limit_s=part.resources.time_limit_s,
             params=part.params,
-            env={param_variable(name): param_text(value) for name, value in part.params.items()},
+            env={param_variable(name): param_text(value) for name, value in part.params.items()} | dict(limit.env),
         )
 
     def _after(self, step: str, before: Sequence[Edge], planned: PlannedJob) -> tuple[After, ...]:
@@ -224,16 +230,24 @@ class _Compiler:
         own = f"{task_id}/"
         return tuple(Input(edge.before, edge.before.removeprefix(own)) for edge in before)
 
-    def _container(self, step: str, part: Component, has_gpu: bool) -> ContainerCommand:
+    def _container(self, step: str, part: Component, has_gpu: bool, limit: ShareLimit) -> ContainerCommand:
         digest = part.image.digest or ""
         if digest not in self.images:
             raise ImageMissing(step, digest)
         image = self.images[digest]
         storage = self.spec.storage
-        mounts = () if storage is None else (Mount(storage.path, storage.path, read_only=True),)
+        mounts: tuple[Mount, ...] = () if storage is None else (Mount(storage.path, storage.path, read_only=True),)
+        if self.request.analysed is not None:
+            mounts += self.request.analysed.mounts
         try:
             container = exec_argv(
-                image.sif, image.config, command=part.command, args=part.args, gpus=has_gpu, mounts=mounts
+                image.sif,
+                image.config,
+                command=part.command,
+                args=part.args,
+                gpus=has_gpu,
+                mounts=(*mounts, *limit.mounts),
+                folders=limit.folders,
             )
         except ContainersError as error:
             raise ImageUnusable(step, part.image.reference, str(error)) from error

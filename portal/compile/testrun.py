@@ -23,6 +23,19 @@ class TestRun:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+def test_run_of(options: Mapping[str, Any]) -> TestRun:
+    """Of a test workload's options, as `services.tests` writes them."""
+    return TestRun(
+        sizes={step: StepSize(**size) for step, size in options["sizes"].items()},
+        episodes=options.get("episodes"),
+        iterations=options.get("iterations", 1),
+        params=options.get("params", {}),
+    )
+
+
+test_run_of.__test__ = False  # type: ignore[attr-defined]  # not a test
+
+
 def reduced(spec: AppSpec, test: TestRun) -> AppSpec:
     """The spec that a test runs: its sizes, and its parameters over the spec's own. Raises KeyError for a missing size."""
     tasks = tuple(

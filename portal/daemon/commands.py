@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.daemon.context import Context
 from portal.daemon.rounds import each
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.db.models import Attempt, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.priority import PriorityScale
@@ -28,7 +28,7 @@ GRACE = timedelta(seconds=90)
 
 async def carry_out(context: Context) -> None:
     """One round over everything that was asked for and does not hold yet."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         live = select(Workload.id).where(Workload.state.in_([state.value for state in CANCELLABLE]))
         cancelled = list(await session.scalars(live.where(Workload.cancel_requested_at.is_not(None))))
         misplaced = await _misplaced(session, PriorityScale.of(context.settings))
@@ -68,13 +68,13 @@ async def _misplaced(session: AsyncSession, scale: PriorityScale) -> list[str]:
 
 
 async def _cancel(context: Context, workload_id: str) -> None:
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         workload = await session.get_one(Workload, workload_id)
         jobs = _jobs(workload)
     unix_user = workload.owner.unix_user or ""
     for job in jobs:
         if job.status == "intent":
-            await _settle_intent(context, workload, job)
+            await settle_intent(context, workload, job)
         elif job.status == "submitted":
             await _cancel_job(context, workload, job, unix_user)
     async with transaction(context.sessions) as session:
@@ -95,7 +95,7 @@ def _jobs(workload: Workload) -> Sequence[SlurmJob]:
     return workload.attempts[-1].jobs if workload.attempts else ()
 
 
-async def _settle_intent(context: Context, workload: Workload, job: SlurmJob) -> None:
+async def settle_intent(context: Context, workload: Workload, job: SlurmJob) -> None:
     """An intent may have reached Slurm before a crash: look, adopt what is there, else it was never submitted."""
     owner = workload.owner
     found = await context.slurm.find(user=owner.unix_user or "", account=owner.slurm_account or "", name=job.name)
@@ -132,7 +132,7 @@ async def _cancel_job(context: Context, workload: Workload, job: SlurmJob, unix_
 async def _reorder(context: Context, workload_id: str) -> None:
     """Write a wanted QOS, nice or hold on every component of jobs that still wait."""
     scale = PriorityScale.of(context.settings)
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         workload = await session.get_one(Workload, workload_id)
         jobs = [job for job in _jobs(workload) if job.status == "submitted" and job.state in ("", PENDING)]
     qos, nice = scale.slurm_values(workload.priority, workload.queue_rank, workload.kind)

@@ -43,20 +43,20 @@ async def conclude(
     if report.distrusted:
         state.event(session, workload, "runner", "report_refused", data={"refused": list(report.distrusted)})
     if workload.state == State.QUEUED and any(job.started_at for job in attempt.jobs):
-        await state.change(session, workload, State.RUNNING, DAEMON)
+        await state.write(session, workload, State.RUNNING, DAEMON)
     again = attempt.outcome == "node_failure" and attempt.number <= context.settings.policy.node_failure_attempts
     if workload.kind == "test" and not again:
         await _judge_test(session, context, workload, attempt, report)
     if attempt.outcome == "completed":
-        await state.change(session, workload, State.SAVING, DAEMON)
+        await state.write(session, workload, State.SAVING, DAEMON)
     elif attempt.outcome == "cancelled":
         detail = {"reason": workload.cancel_reason, "outside": workload.cancel_requested_at is None}
-        await state.change(session, workload, State.CANCELLED, DAEMON, detail=detail)
+        await state.write(session, workload, State.CANCELLED, DAEMON, detail=detail)
     elif again:
         detail = {"attempt_lost": attempt.number, "node": _failed_node(attempt)}
-        await state.change(session, workload, State.QUEUED, DAEMON, phase=Phase.PREPARING, detail=detail)
+        await state.write(session, workload, State.QUEUED, DAEMON, phase=Phase.PREPARING, detail=detail)
     else:
-        await state.change(session, workload, State.FAILED, DAEMON, failure=_failure(workload, attempt, report))
+        await state.write(session, workload, State.FAILED, DAEMON, failure=_failure(workload, attempt, report))
 
 
 def _outcome(workload: Workload, attempt: Attempt, report: RunReport) -> str:

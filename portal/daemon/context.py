@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,8 +12,10 @@ import anyio
 from containers.convert_client import Converted, Progress
 from containers.image import ResolvedImage
 from containers.reference import Reference
-from portal.db.engine import Sessions
-from portal.rundir import Refused, RunDir
+from portal.daemon.prometheus import Prometheus
+from portal.db.engine import Sessions, reading
+from portal.rundir import Limits, Refused, RunDir
+from portal.services.sitesettings import effective
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 from slurm.client import SlurmClient
@@ -41,7 +43,9 @@ class Converter(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """Settings, database, Slurm, S3, registry, conversion; `uid_of` maps a Unix user to its uid (KeyError: no such user).
+    """Settings, database, Slurm, S3, registry, conversion, Prometheus where there is one.
+
+    `uid_of` maps a Unix user to its uid (KeyError: no such user).
 
     `together` does several things side by side; the simulation, which has no event loop, turns them by hand.
     """
@@ -54,12 +58,19 @@ class Context:
     converter: Converter
     uid_of: Callable[[str], int]
     together: Callable[[Works], Awaitable[None]] = together
+    prometheus: Prometheus | None = None
 
-    def rundir(self, run_dir: str, unix_user: str) -> RunDir:
+    async def renewed(self) -> Context:
+        """With the settings as admins have them now."""
+        async with reading(self.sessions) as session:
+            return replace(self, settings=await effective(session, self.settings))
+
+    def rundir(self, run_dir: str, unix_user: str, limits: Limits | None = None) -> RunDir:
         """The reader of one attempt's folder. Raises Refused when the Unix user is gone."""
         runs = self.settings.storage.runs
         try:
             uid = self.uid_of(unix_user)
         except KeyError as error:
             raise Refused(run_dir, f"there is no Unix user {unix_user!r}") from error
-        return RunDir(runs, str(Path(run_dir).relative_to(runs)), uid)
+        place = (runs, str(Path(run_dir).relative_to(runs)), uid)
+        return RunDir(*place) if limits is None else RunDir(*place, limits)

@@ -8,7 +8,7 @@ from portal.daemon.context import Context
 from portal.daemon.partchecks import check_parts
 from portal.daemon.reconciling import Look, look
 from portal.daemon.rounds import each
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.db.models import Checkup
 from portal.domain.findings import Code, Finding, seen_twice
 from portal.services import doctor
@@ -26,7 +26,7 @@ async def serve(context: Context) -> None:
 
 
 async def _serve_one(context: Context, checkup_id: int) -> None:
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         checkup = await session.get_one(Checkup, checkup_id)
     result = await examine(context, Wishes(checkup.reconcile, checkup.contents, checkup.days))
     async with transaction(context.sessions) as session:

@@ -19,12 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.compile import JobMark, for_hand_over
 from portal.daemon.context import Context
 from portal.daemon.images import digests_of
-from portal.daemon.intents import Begun, begin
+from portal.daemon.intents import Begun, begin, runnable
 from portal.daemon.rounds import abreast, relayed
-from portal.db.engine import transaction
-from portal.db.models import Attempt, Image, SlurmJob, Workload, now
+from portal.db.engine import reading, transaction
+from portal.db.models import Attempt, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
-from portal.services import cluster, maintenance, state
+from portal.services import cluster, maintenance, planning, state
 from portal.services.audit import DAEMON, Action, record
 from slurm.errors import SlurmRefused
 from slurm.ids import component_ids
@@ -41,7 +41,7 @@ Outcome = Callable[[AsyncSession], Awaitable[None]]
 
 async def hand_over(context: Context) -> None:
     """One round over queued workloads, the oldest first."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         queued = (Workload.state == State.QUEUED) & Workload.cancel_requested_at.is_(None)
         query = select(Workload.id).where(queued, ~_handed_over_already())
         ready = list(await session.scalars(query.order_by(Workload.queued_at, Workload.id)))
@@ -80,16 +80,20 @@ async def _begin(context: Context, batch: Sequence[str], *, inventory: tuple[Nod
             Workload.id.in_(batch), Workload.state == State.QUEUED, Workload.cancel_requested_at.is_(None)
         )
         found = {workload.id: workload for workload in (await session.scalars(query)).unique()}
-        digests = {digest for workload in found.values() for digest in digests_of(workload)}
-        # The session holds its rows weakly: without these names every workload would read its images anew, and write first.
-        images = list(await session.scalars(select(Image).where(Image.digest.in_(digests))))
+        images = await runnable(session, {digest for workload in found.values() for digest in digests_of(workload)})
+        components = {one for workload in found.values() for one in _component_ids(workload)}
+        usual_s = await planning.usual_durations(session, components)
         with session.no_autoflush:
             for workload_id in [one for one in batch if one in found]:
-                one = await begin(session, context, found[workload_id], inventory)
+                one = await begin(session, context, found[workload_id], images, inventory, usual_s)
                 if one is not None:
                     begun[workload_id] = one
-        images.clear()
     return begun
+
+
+def _component_ids(workload: Workload) -> list[str]:
+    tasks = (workload.resolved or {}).get("tasks", ())
+    return [component["component_id"] for task in tasks for component in task["components"]]
 
 
 async def _submit(context: Context, one: Begun, outcomes: list[tuple[int, Outcome]]) -> None:

@@ -8,7 +8,7 @@ from containers.errors import ContainersError, ImageNotFound, RegistryNotAllowed
 from containers.reference import parse
 from portal.daemon.context import Context
 from portal.daemon.rounds import abreast
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.services import imagechecks
 from portal.services.imagechecks import NOT_ALLOWED, NOT_FOUND, UNREACHABLE, UNUSABLE, VERIFIED, Answer
 
@@ -26,7 +26,7 @@ _STATES: tuple[tuple[type[ContainersError], str], ...] = (
 
 async def check_asked(context: Context) -> None:
     """Look up what was asked for."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         wanted = await imagechecks.waiting(session, A_ROUND)
     trouble = await abreast(context, wanted, AT_ONCE, _check_one)
     if trouble is not None:

@@ -13,7 +13,7 @@ from containers.convert_client import Converted
 from containers.errors import ConversionFailed
 from portal.daemon.context import Context
 from portal.daemon.rounds import each
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.db.models import Image, Workload, now
 from portal.domain.lifecycle import TERMINAL, State
 from portal.services import images, state
@@ -34,7 +34,7 @@ def digests_of(workload: Workload) -> list[str]:
 
 async def convert_wanted(context: Context) -> None:
     """Convert what queued workloads wait for; remove what an admin asked to remove."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         wanted = await _wanted(session)
         in_use = await _in_use(session) if wanted else set()
         unwanted = list(await session.scalars(select(Image.digest).where(Image.state == images.REMOVING)))

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from containers.image import ImageConfig
 from portal.compile import (
+    AnalysedRun,
     CompiledRun,
     CompileError,
     ImageUnusable,
     JobMark,
     RunnableImage,
     RunRequest,
-    TestRun,
     compile_run,
+    test_run_of,
 )
 from portal.daemon.context import Context
 from portal.daemon.images import digests_of
-from portal.db.models import Attempt, Image, SlurmJob, Workload, now
-from portal.domain.approval import StepSize
+from portal.daemon.operators import folder_of
+from portal.db.models import Analysis, Attempt, Image, SlurmJob, Workload, now
 from portal.domain.lifecycle import Decision, Phase, State
 from portal.domain.priority import PriorityScale
-from portal.services import planning, state
+from portal.rundir import Refused
+from portal.services import analyses, planning, state
 from portal.services.audit import DAEMON
 from portal.services.ids import new_nonce
 from portal.services.reruns import RESUME_FROM
+from portal.services.scripts import kept
 from portal.services.site import site_policy
 from portal.spec.load import load_resolved
 from slurm.errors import PlanError
@@ -44,23 +49,48 @@ class Begun:
     is_new: bool
 
 
+async def runnable(session: AsyncSession, digests: Collection[str]) -> dict[str, RunnableImage | None]:
+    """What a batch runs, each looked at once; None while it is missing (an evicted one is wanted again)."""
+    found: dict[str, RunnableImage | None] = {}
+    for image in await session.scalars(select(Image).where(Image.digest.in_(digests))):
+        if image.sif_path is not None and not Path(image.sif_path).exists():
+            image.state, image.sif_path = "wanted", None
+        found[image.digest] = None
+        if image.state == "ready" and image.sif_path is not None:
+            image.used_at = now()
+            found[image.digest] = RunnableImage(image.sif_path, ImageConfig.from_json(image.config or {}))
+    return found
+
+
 async def begin(
-    session: AsyncSession, context: Context, workload: Workload, inventory: tuple[NodeClass, ...]
+    session: AsyncSession,
+    context: Context,
+    workload: Workload,
+    known: Mapping[str, RunnableImage | None],
+    inventory: tuple[NodeClass, ...],
+    usual_s: Mapping[str, float],
 ) -> Begun | None:
     """Write the attempt and its intents, or go on with those of an interrupted hand-over.
 
+    `known`: its images, if they are there (`runnable`); `usual_s`: how long each component usually runs
+    (`planning.usual_durations`).
     None while images are missing, and where it cannot be: the workload has failed then, with the reason.
     """
-    images = await _runnable(session, workload)
-    if images is None:
+    images = {digest: image for digest in digests_of(workload) if (image := known[digest]) is not None}
+    if len(images) < len(digests_of(workload)):
         workload.phase = Phase.PREPARING.value
         return None
     if not _gate_is_open(workload):
         failure = {"cause": "refused", "message": "not approved for exactly this spec hash"}
         await state.change(session, workload, State.FAILED, DAEMON, failure=failure)
         return None
+    analysed = None
+    if workload.kind == analyses.KIND:
+        analysed = await _analysed(session, context, workload)
+        if analysed is None:
+            return None
     interrupted = state.begun_attempt(workload)
-    run = await _compiled(session, context, workload, images, inventory)
+    run = await _compiled(session, context, workload, images, inventory, usual_s, analysed)
     if run is None:
         return None
     if interrupted is not None:
@@ -74,31 +104,17 @@ def _gate_is_open(workload: Workload) -> bool:
     return approved or not workload.needs_approval
 
 
-async def _runnable(session: AsyncSession, workload: Workload) -> dict[str, RunnableImage] | None:
-    """The workload's converted images; None while any is missing (evicted ones are wanted again)."""
-    found = {}
-    complete = True
-    for digest in digests_of(workload):
-        image = await session.get_one(Image, digest)
-        if image.sif_path is not None and not Path(image.sif_path).exists():
-            image.state, image.sif_path = "wanted", None
-        if image.state != "ready" or image.sif_path is None:
-            complete = False
-            continue
-        image.used_at = now()
-        found[digest] = RunnableImage(image.sif_path, ImageConfig.from_json(image.config or {}))
-    return found if complete else None
-
-
 async def _compiled(
     session: AsyncSession,
     context: Context,
     workload: Workload,
     images: dict[str, RunnableImage],
     inventory: tuple[NodeClass, ...],
+    usual_s: Mapping[str, float],
+    analysed: AnalysedRun | None,
 ) -> CompiledRun | None:
     """The compiled run; None when it cannot be: the workload has failed then, with the reason."""
-    request = await _request(session, context, workload)
+    request = _request(context, workload, usual_s, analysed)
     begun = state.begun_attempt(workload)
     plan = planning.plan_of(begun.plan) if begun is not None else None
     try:
@@ -118,7 +134,9 @@ async def _compiled(
     return None
 
 
-async def _request(session: AsyncSession, context: Context, workload: Workload) -> RunRequest:
+def _request(
+    context: Context, workload: Workload, usual_s: Mapping[str, float], analysed: AnalysedRun | None
+) -> RunRequest:
     spec = load_resolved(workload.resolved or {})
     begun = state.begun_attempt(workload)
     scale = PriorityScale.of(context.settings)
@@ -136,19 +154,33 @@ async def _request(session: AsyncSession, context: Context, workload: Workload) 
         held=workload.held,
         resume=len(workload.attempts) > (1 if begun else 0),
         resume_from=options.get(RESUME_FROM),
-        test=_test_run(workload) if workload.kind == "test" else None,
-        expected_s=await planning.expected_durations(session, spec),
+        test=test_run_of(workload.options) if workload.kind == "test" else None,
+        analysed=analysed,
+        expected_s=planning.durations_of(spec, usual_s),
     )
 
 
-def _test_run(workload: Workload) -> TestRun:
-    options = workload.options
-    return TestRun(
-        sizes={step: StepSize(**size) for step, size in options["sizes"].items()},
-        episodes=options.get("episodes"),
-        iterations=options.get("iterations", 1),
-        params=options.get("params", {}),
-    )
+async def _analysed(session: AsyncSession, context: Context, run: Workload) -> AnalysedRun | None:
+    """The run that an analysis looks at. None while its Operator is not laid down, and where the run's folder is gone.
+
+    The analysis has failed then.
+    """
+    analysis = await session.get_one(Analysis, run.id)
+    workload = analysis.workload
+    attempt = next(one for one in workload.attempts if one.number == analysis.attempt)
+    if analysis.placed_at is None:
+        run.phase = Phase.PREPARING.value
+        return None
+    try:
+        has_outputs = bool(context.rundir(attempt.run_dir, workload.owner.unix_user or "").names("steps"))
+    except Refused:
+        has_outputs = False
+    if not has_outputs:
+        failure = {"cause": "run_gone", "workload": workload.id}
+        await state.change(session, run, State.FAILED, DAEMON, failure=failure)
+        return None
+    folder = str(folder_of(context.settings, analysis.place))
+    return AnalysedRun(workload.id, attempt.run_dir, load_resolved(workload.resolved or {}), folder)
 
 
 def _attempt(session: AsyncSession, workload: Workload, run: CompiledRun) -> Attempt:
@@ -168,6 +200,7 @@ def _attempt(session: AsyncSession, workload: Workload, run: CompiledRun) -> Att
                 after_jobs=list(job.after_jobs),
                 status="intent",
                 state="",
+                script=kept(job.script),
             )
         )
     session.add(attempt)

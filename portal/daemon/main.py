@@ -7,7 +7,6 @@ import pwd
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import anyio
 import structlog
@@ -18,12 +17,19 @@ from containers.credentials import credentials_file
 from containers.registry import RegistryAccess, resolve
 from portal import jsonlog
 from portal.daemon import (
+    auditing,
     commands,
     doctor,
+    figures,
     handover,
     imagechecks,
     images,
     mapping,
+    measuring,
+    notifying,
+    noting,
+    operators,
+    repairing,
     resolving,
     sampling,
     saving,
@@ -33,6 +39,7 @@ from portal.daemon import (
 from portal.daemon.context import Context
 from portal.daemon.leader import leadership
 from portal.daemon.pace import Pace
+from portal.daemon.prometheus import Prometheus
 from portal.daemon.rounds import NOBODY_CAN_GO_ON
 from portal.db.engine import engine_for, sessions
 from portal.settings import Settings, load_settings
@@ -42,19 +49,19 @@ from slurm.socketclient import AgentClient
 log = structlog.get_logger()
 
 
-class SocketConverter:
-    """The conversion service behind its Unix socket."""
+class ServiceConverter:
+    """Conversion by a service: the site's socket, or a child process under `one serve`."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, service: convert_client.Service) -> None:
+        self._service = service
 
     def convert(self, reference: str, digest: str, in_use: Collection[str]) -> AsyncGenerator[Progress | Converted]:
         """See `containers.convert_client.convert`."""
-        return convert_client.convert(self._socket, reference, digest, in_use=in_use)
+        return convert_client.convert(self._service, reference, digest, in_use=in_use)
 
     async def remove(self, digest: str) -> int:
         """See `containers.convert_client.remove`."""
-        return await convert_client.remove(self._socket, digest)
+        return await convert_client.remove(self._service, digest)
 
 
 def build_context(settings: Settings) -> Context:
@@ -68,11 +75,12 @@ def build_context(settings: Settings) -> Context:
     return Context(
         settings=settings,
         sessions=sessions(engine_for(settings)),
-        slurm=AgentClient(settings.slurm.agent_socket),
+        slurm=AgentClient(settings.slurm.agent_socket, observe=figures.agent_called),
         store=ObjectStore(settings),
         resolve_image=functools.partial(resolve, access=access),
-        converter=SocketConverter(settings.images.convert_socket),
+        converter=ServiceConverter(convert_client.at_socket(settings.images.convert_socket)),
         uid_of=lambda name: pwd.getpwnam(name).pw_uid,
+        prometheus=Prometheus(settings.monitoring.prometheus) if settings.monitoring.prometheus else None,
     )
 
 
@@ -108,10 +116,12 @@ class Control:
 
 
 async def once(name: str, context: Context, step: Callable[[Context], Awaitable[None]]) -> None:
-    """One round of a loop; a service that is away ends it, and all of it can be repeated."""
+    """One round of a loop, by the settings as they are then; a service that is away ends it, and all of it can be repeated."""
     try:
-        await step(context)
+        with figures.timed(name):
+            await step(await context.renewed())
     except NOBODY_CAN_GO_ON as error:
+        figures.ENDED_EARLY.labels(name).inc()
         log.warning("round ended early; the next one tries again", loop=name, error=str(error))
 
 
@@ -129,10 +139,17 @@ async def run(context: Context) -> None:
             ("resolving", resolving.resolve_submitted),
             ("imagechecks", imagechecks.check_asked),
             ("images", images.convert_wanted),
+            ("operators", operators.serve),
             ("saving", saving.save_ended),
+            ("noting", noting.note_ended),
+            ("notifying", notifying.Notifying()),
             ("doctor", doctor.serve),
+            ("repairing", repairing.mend),
             ("mapping", mapping.check_due),
-            ("sampling", sampling.sample),
+            ("measuring", measuring.Measuring()),
+            ("sampling", sampling.Sampling()),
+            ("auditing", auditing.keep_log),
+            ("figures", figures.Telling()),
         ):
             group.start_soon(_forever, name, context, step)
 

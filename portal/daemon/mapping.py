@@ -6,7 +6,7 @@ import functools
 
 from portal.daemon.context import Context
 from portal.daemon.rounds import each
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.services import mapping
 from portal.services.mapping import NO_ASSOCIATION, NO_UNIX_USER, UNKNOWN, VERIFIED, Seen, Wanted
 from slurm.errors import SlurmError, SlurmUnreachable
@@ -14,7 +14,7 @@ from slurm.errors import SlurmError, SlurmUnreachable
 
 async def check_due(context: Context) -> None:
     """Look at what was asked for and at what is a day old; while Slurm is away everything stays as it is."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         wanted = {found.user_id: found for found in await mapping.due(session)}
     await each(context, wanted, functools.partial(_check_one, wanted=wanted))
 

@@ -14,10 +14,11 @@ from sqlalchemy import select
 from containers.errors import ContainersError, ConversionFailed
 from containers.reference import parse
 from portal.daemon.context import Context
-from portal.db.engine import alembic_config, revision
+from portal.daemon.prometheus import PrometheusError
+from portal.db.engine import alembic_config, reading, revision
 from portal.db.models import Image, now
 from portal.domain.priority import MAX_PRIORITY, Level, PriorityScale, scheme_problems
-from portal.services import cluster
+from portal.services import cluster, gpuuse
 from portal.services.doctor import Part
 from portal.store.s3 import BUCKETS, StoreError
 from slurm.errors import SlurmError
@@ -28,6 +29,7 @@ RUNS_MODE = 0o3773
 """Everybody may make a folder of one's own there, nobody may remove another's (docs/install.md)."""
 PROBE = "doctor/probe.txt"
 NO_IMAGE = "sha256:" + "0" * 64
+NO_PROMETHEUS = "not asked: no Prometheus is configured (monitoring.prometheus)"
 Says = tuple[bool, str]
 
 
@@ -42,6 +44,8 @@ async def check_parts(context: Context) -> tuple[Part, ...]:
         ("converter", _converter),
         ("runs", _runs),
         ("s3", _s3),
+        ("prometheus", _prometheus),
+        ("dcgm", _dcgm),
     )
     return tuple([Part(name, *await check(context)) for name, check in checks])
 
@@ -67,7 +71,7 @@ async def _slurm(context: Context) -> Says:
 
 async def _picture(context: Context) -> Says:
     """Whether the snapshot that every page shows is fresh."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         row = await cluster.state_row(session)
     if row.unreachable_since is not None:
         return False, f"Slurm is unreachable since {row.unreachable_since:%Y-%m-%d %H:%M:%S} UTC"
@@ -80,11 +84,13 @@ async def _picture(context: Context) -> Says:
 
 async def _priorities(context: Context) -> Says:
     """Whether Slurm's weights leave the queue's order to QOS and nice (domain.priority)."""
+    scale = PriorityScale.of(context.settings)
+    if scale.is_fixed:
+        return True, "the order is Slurm's own (slurm.nice_base = 0)"
     try:
         setup = await context.slurm.priority_setup()
     except SlurmError as error:
         return False, str(error)
-    scale = PriorityScale.of(context.settings)
     problems = [f"there is no QOS {name}" for name in (*scale.qos.values(), scale.qos_test) if name not in setup.qos]
     if not problems:
         levels = {level: setup.qos[scale.qos[level]] for level in Level}
@@ -97,7 +103,7 @@ async def _priorities(context: Context) -> Says:
 
 async def _registry(context: Context) -> Says:
     """Asked for the image that was seen last, by its digest."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         image = await session.scalar(select(Image).order_by(Image.created_at.desc()).limit(1))
     if image is None:
         return True, "not asked: no image was ever used"
@@ -144,3 +150,34 @@ async def _s3(context: Context) -> Says:
     except StoreError as error:
         return False, str(error)
     return same, f"{len(BUCKETS)} buckets" if same else "an object came back with other bytes"
+
+
+async def _prometheus(context: Context) -> Says:
+    """Whether the site's Prometheus answers questions."""
+    if context.prometheus is None:
+        return True, NO_PROMETHEUS
+    try:
+        found = await context.prometheus.ask({"up": "sum by (job) (up)"})
+    except PrometheusError as error:
+        return False, str(error)
+    return True, f"{context.settings.monitoring.prometheus} scrapes {len(found['up'])} jobs"
+
+
+async def _dcgm(context: Context) -> Says:
+    """Whether every GPU of the nodes that take jobs has a figure; of what the daemon read last."""
+    async with reading(context.sessions) as session:
+        told = await gpuuse.newest(session, context.settings)
+        view = await cluster.nodes(session, context.settings)
+    if told is None:
+        return True, NO_PROMETHEUS
+    if told.problem:
+        return False, told.problem
+    with_gpus = [node for node in view.nodes if node.gpus and node.state == "active"]
+    silent = [node.name for node in with_gpus if gpuuse.of_node(node, told) is None]
+    if silent:
+        return (
+            False,
+            f"not every GPU has figures on {', '.join(silent)}: see dcgm-exporter there, and Prometheus' targets",
+        )
+    fake = " (simulated)" if any(one.is_simulated for one in told.readings) else ""
+    return True, f"{len(told.readings)} GPUs have figures{fake}"

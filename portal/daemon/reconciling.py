@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.daemon.context import Context
 from portal.daemon.saving import MAKES_MODEL, MODEL_FOLDER
+from portal.db.engine import reading
 from portal.db.models import Attempt, Model, SlurmJob, Workload, now
 from portal.domain.findings import Code, Finding
 from portal.domain.lifecycle import LIVE, State
@@ -37,11 +38,16 @@ class Look:
     findings: list[Finding] = field(default_factory=list)
     compared: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def incomplete(self) -> bool:
+        """A side did not answer, so that what is not found may still be there."""
+        return any(finding.code is Code.NOT_COMPARED for finding in self.findings)
+
 
 async def look(context: Context, wishes: Wishes) -> Look:
     """Compare the live workloads and those that ended within `wishes.days`; a side that is away is itself a finding."""
     found = Look()
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         workloads = await _workloads(session, wishes.days)
         models = list((await session.scalars(select(Model).order_by(Model.id))).unique())
     found.compared["workloads"] = len(workloads)
@@ -50,6 +56,15 @@ async def look(context: Context, wishes: Wishes) -> Look:
         await _store(context, wishes, workloads, models, found)
     except StoreError as error:
         found.findings.append(Finding(Code.NOT_COMPARED, "part", "s3", "", str(error), "s3"))
+    return found
+
+
+async def look_at_slurm(context: Context, days: int) -> Look:
+    """Only Slurm and its accounting against the rows."""
+    found = Look()
+    async with reading(context.sessions) as session:
+        workloads = await _workloads(session, days)
+    await _slurm(context, workloads, found)
     return found
 
 
@@ -120,7 +135,7 @@ async def _older(context: Context, known: set[str], jobs: Iterable[JobRecord]) -
     names = {job.name for job in jobs if job.comment.startswith(PORTAL_MARK)} - known
     if not names:
         return []
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         rows = list(await session.scalars(select(SlurmJob).where(SlurmJob.name.in_(names))))
         attempts = {row.id: await session.get_one(Attempt, row.attempt_id) for row in rows}
         workloads = {row.id: await session.get_one(Workload, attempts[row.id].workload_id) for row in rows}

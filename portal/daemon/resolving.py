@@ -17,7 +17,7 @@ from containers.reference import from_spec
 from portal.compile import resolve as pin
 from portal.daemon.context import Context
 from portal.daemon.rounds import abreast, in_batches
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.db.models import Image, Workload, now
 from portal.domain.lifecycle import State
 from portal.services import state, tests
@@ -59,7 +59,7 @@ async def resolve_submitted(context: Context) -> None:
     The registry is asked once a reference and round: an answer of this round is younger than every workload in it.
     """
     query = select(Workload.id).where(Workload.state == State.SUBMITTED)
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         waiting = list(await session.scalars(query.order_by(Workload.submitted_at, Workload.id)))
     known: dict[str, ResolvedImage] = {}
     await in_batches(context, waiting, BATCH, functools.partial(_resolve, known=known))
@@ -68,7 +68,7 @@ async def resolve_submitted(context: Context) -> None:
 async def _resolve(context: Context, ids: Sequence[str], *, known: dict[str, ResolvedImage]) -> None:
     """Pin a batch, store the specs in S3, then write what became of it in one transaction."""
     query = select(Workload.id, Workload.spec, Workload.time_limit_min).where(Workload.id.in_(ids))
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         rows = {row.id: row for row in await session.execute(query)}
     found = {one: await _pinned(context, rows[one].spec, rows[one].time_limit_min, known) for one in ids}
 

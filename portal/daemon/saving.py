@@ -1,34 +1,42 @@
-"""The last station: logs of every ended attempt and models of successful workloads go to S3."""
+"""The last station: logs of every ended attempt, models and results of Operators go to S3."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from typing import Any
 
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import lazyload
+
+from portal.daemon.analysing import save_analysis
 from portal.daemon.context import Context
+from portal.daemon.filecopy import copy_files
 from portal.daemon.logcopy import copy_logs
 from portal.daemon.rounds import each
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.db.models import Attempt, DurationSample, LoopTest, Model, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.metrics import summary
 from portal.rundir import Listing, Refused, RunDir, RunDirError
-from portal.services import state
+from portal.services import analyses, efficiency, state
 from portal.services.audit import DAEMON, Action, record
+from portal.services.site import site_policy
 from portal.spec.graph import components_of
 from portal.spec.load import load_resolved
 from portal.spec.models import AppSpec
 from portal.store import layout
-from portal.store.manifest import Lineage, StoredFile, manifest
+from portal.store.manifest import Lineage, manifest
 
 MODEL_FOLDER = "model"
 CLOCKS_DIFFER_S = 60
 MAKES_MODEL = frozenset({"rl", "general"})
+ALONE = (lazyload(Workload.tests), lazyload(Workload.attempts))
+"""Reads a workload's own row where the rest of it is not looked at."""
 
 
 async def save_ended(context: Context) -> None:
     """Save what ended; what S3 does not take now is tried again in the next round."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         ended = select(Attempt.id).where(Attempt.outcome != "", Attempt.logs_saved_at.is_(None)).order_by(Attempt.id)
         attempts = list(await session.scalars(ended))
         saving = list(await session.scalars(select(Workload.id).where(Workload.state == State.SAVING)))
@@ -37,21 +45,32 @@ async def save_ended(context: Context) -> None:
 
 
 async def _save_logs(context: Context, attempt_id: int) -> None:
-    async with context.sessions() as session:
-        attempt = await session.get_one(Attempt, attempt_id)
-        workload = await session.get_one(Workload, attempt.workload_id)
+    async with reading(context.sessions) as session:
+        query = select(Attempt, Workload).join(Workload).where(Attempt.id == attempt_id).options(*ALONE)
+        attempt, workload = (await session.execute(query)).one()
     refused = await copy_logs(context, workload, attempt)
-    await _save_test(context, workload)
+    if workload.kind == "test":
+        await _save_test(context, workload)
+    used = _used(context, workload, attempt)
     async with transaction(context.sessions) as session:
-        attempt = await session.get_one(Attempt, attempt_id)
-        attempt.logs_saved_at = now()
+        saved = update(Attempt).where(Attempt.id == attempt_id)
+        await session.execute(saved.values(usage=used, logs_saved_at=now()))
         data = {"attempt": attempt.number, "refused": refused}
         state.event(session, workload, "portal", "logs_saved", data=data)
 
 
+def _used(context: Context, workload: Workload, attempt: Attempt) -> dict[str, Any] | None:
+    """What its steps asked for and used; None where the run directory cannot be read."""
+    try:
+        folder = context.rundir(attempt.run_dir, workload.owner.unix_user or "")
+    except RunDirError:
+        return None
+    return efficiency.measure(folder, workload, attempt, site_policy(context.settings).cpus)
+
+
 async def _save_test(context: Context, run: Workload) -> None:
     """The judged result of a test run, beside the logs that it was judged by."""
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         test = await session.scalar(select(LoopTest).where(LoopTest.run_id == run.id))
     if test is not None:
         document = {"status": test.status, "episodes": test.episodes, "results": test.results, "size": test.size}
@@ -59,17 +78,21 @@ async def _save_test(context: Context, run: Workload) -> None:
 
 
 async def _save_results(context: Context, workload_id: str) -> None:
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         workload = await session.get_one(Workload, workload_id)
         attempt = workload.attempts[-1]
     if attempt.logs_saved_at is None:
         return
     if workload.kind in MAKES_MODEL:
         await _save_model(context, workload, attempt)
+    elif workload.kind == analyses.KIND:
+        await save_analysis(context, workload, attempt)
+    wanted = () if analyses.OPTION in workload.options else ALONE
     async with transaction(context.sessions) as session:
-        workload = await session.get_one(Workload, workload_id)
+        workload = await session.get_one(Workload, workload_id, options=wanted)
         _remember_durations(session, workload, attempt)
-        await state.change(session, workload, State.COMPLETED, DAEMON)
+        await state.write(session, workload, State.COMPLETED, DAEMON)
+        await analyses.start_asked(session, DAEMON, context.settings, workload)
 
 
 async def _save_model(context: Context, workload: Workload, attempt: Attempt) -> None:
@@ -89,16 +112,7 @@ async def _save_model(context: Context, workload: Workload, attempt: Attempt) ->
     model = await _model_row(context, workload)
     if model.state != "saving":
         return
-    stored = []
-    for file in listing.files:
-        try:
-            with rundir.stable(f"{MODEL_FOLDER}/{file.path}") as reader:
-                key = f"{model.prefix}{layout.FILES}{file.path}"
-                await context.store.put_file("models", key, reader, reader.size)  # type: ignore[arg-type]
-        except RunDirError as error:
-            refused.append(str(error))
-        else:
-            stored.append(StoredFile(file.path, reader.size, reader.sha256))
+    stored = await copy_files(context, rundir, MODEL_FOLDER, listing, ("models", model.prefix), refused)
     if not stored:
         await _no_model(context, workload, refused, model.id)
         return

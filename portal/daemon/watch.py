@@ -6,18 +6,21 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import structlog
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import lazyload
+from sqlalchemy.sql.base import ExecutableOption
 
 from portal.daemon.conclude import conclude
 from portal.daemon.context import Context
 from portal.daemon.rounds import in_batches
 from portal.daemon.watched import Watched, expected_start, watched_jobs
-from portal.db.engine import transaction
+from portal.db.engine import reading, transaction
 from portal.db.models import Attempt, SlurmJob, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.runreport import RunReport
@@ -30,6 +33,8 @@ from slurm.states import ENDED, LIVE, PENDING
 
 log = structlog.get_logger()
 BATCH = 32
+NOTED_AT_ONCE = 1000
+"""Rows a transaction: every one of them changes when Slurm counts the jobs' age anew."""
 _ROW = TypeAdapter(AccountingRow)
 
 
@@ -39,18 +44,25 @@ async def look(context: Context, taken: Snapshot) -> None:
     for job in taken.jobs:
         records[job.leader_id].append(job)
     watched: dict[int, list[Watched]] = defaultdict(list)
-    async with context.sessions() as session:
+    async with reading(context.sessions) as session:
         for one in await watched_jobs(session):
             watched[one.attempt_id].append(one)
-    news = [attempt_id for attempt_id, jobs in watched.items() if not _just_waits(jobs, records)]
+    waiting = {
+        one for one, jobs in watched.items() if all(job.just_waits(records.get(job.leader_id or 0, ())) for job in jobs)
+    }
+    await _note_waiting(context, [job.news(records[job.leader_id or 0]) for one in waiting for job in watched[one]])
+    news = [attempt_id for attempt_id in watched if attempt_id not in waiting]
     submitted = [job.leader_id for attempt_id in news for job in watched[attempt_id] if job.status == "submitted"]
     ended = await _accounting(context, [leader for leader in submitted if not _live(records.get(leader or 0, ()))])
     await in_batches(context, news, BATCH, functools.partial(_look_at, records=records, ended=ended))
 
 
-def _just_waits(jobs: Iterable[Watched], records: Mapping[int, list[JobRecord]]) -> bool:
-    """Whether the rows say already all that Slurm does: then nothing has begun, and there is nothing to read or write."""
-    return all(job.says(records.get(job.leader_id or 0, ())) for job in jobs)
+async def _note_waiting(context: Context, news: Iterable[dict[str, Any]]) -> None:
+    """Write what Slurm says of jobs that only wait: nothing has begun, so there is nothing to read, and no rule to ask."""
+    rows = sorted((one for one in news if one), key=itemgetter("id"))
+    for start in range(0, len(rows), NOTED_AT_ONCE):
+        async with transaction(context.sessions) as session:
+            await session.execute(update(SlurmJob), rows[start : start + NOTED_AT_ONCE])
 
 
 def _live(records: Iterable[JobRecord]) -> bool:
@@ -80,8 +92,10 @@ async def _look_at(
     records: Mapping[int, list[JobRecord]],
     ended: Mapping[int, list[AccountingRow]],
 ) -> None:
-    async with context.sessions() as session:
-        found = await _attempts(session, attempt_ids)
+    async with reading(context.sessions) as session:
+        found = await _attempts(
+            session, attempt_ids, lazyload(Workload.tests), lazyload(Workload.attempts), lazyload(Attempt.jobs)
+        )
     progress = {attempt.id: _progress(context, workload, attempt) for attempt, workload in found}
     async with transaction(context.sessions) as session:
         for attempt, workload in await _attempts(session, attempt_ids):
@@ -98,8 +112,11 @@ def _progress(context: Context, workload: Workload, attempt: Attempt) -> RunRepo
     return read_progress(folder, workload, attempt)
 
 
-async def _attempts(session: AsyncSession, ids: Sequence[int]) -> list[tuple[Attempt, Workload]]:
-    query = select(Attempt, Workload).join(Workload).where(Attempt.id.in_(ids)).order_by(Attempt.id)
+async def _attempts(
+    session: AsyncSession, ids: Sequence[int], *less: ExecutableOption
+) -> list[tuple[Attempt, Workload]]:
+    """`less`: what is not read with them."""
+    query = select(Attempt, Workload).join(Workload).where(Attempt.id.in_(ids)).order_by(Attempt.id).options(*less)
     return [(attempt, workload) for attempt, workload in (await session.execute(query)).unique()]
 
 
@@ -115,9 +132,9 @@ def _seen(
         if job.status != "submitted":
             continue
         if _live(records.get(leader, ())):
-            _seen_live(session, workload, job, records[leader])
+            seen_live(session, workload, job, records[leader])
         elif _over(ended.get(leader, [])):
-            _seen_ended(job, ended[leader])
+            seen_ended(job, ended[leader])
         else:
             workload.unknown_since = workload.unknown_since or now()
 
@@ -127,9 +144,11 @@ def _over(rows: list[AccountingRow]) -> bool:
     return bool(rows) and all(row.state in ENDED for row in rows)
 
 
-def _seen_live(session: AsyncSession, workload: Workload, job: SlurmJob, records: list[JobRecord]) -> None:
+def seen_live(session: AsyncSession, workload: Workload, job: SlurmJob, records: list[JobRecord]) -> None:
+    """Write down what Slurm lists of a live job."""
     leader = min(records, key=lambda record: record.het_offset or 0)
     job.component_ids = sorted(record.job_id for record in records)
+    job.nodes = sorted({name for record in records if record.state in LIVE for name in record.nodes})
     job.state, job.reason, job.slurm_priority = leader.state, leader.reason, leader.priority
     job.estimated_start = expected_start(records) if leader.state == PENDING else None
     if leader.started_at and leader.state != PENDING:
@@ -152,7 +171,8 @@ def _notice_outside_change(session: AsyncSession, workload: Workload, job: Slurm
         state.event(session, workload, "slurm", "changed_outside", data=after)
 
 
-def _seen_ended(job: SlurmJob, rows: list[AccountingRow]) -> None:
+def seen_ended(job: SlurmJob, rows: list[AccountingRow]) -> None:
+    """Write down what accounting has of a job that has ended."""
     leader = min(rows, key=lambda row: row.het_offset or 0)
     job.status, job.state = "ended", leader.state
     job.accounting = {"rows": [_ROW.dump_python(row, mode="json") for row in rows]}
@@ -169,7 +189,7 @@ async def _follow(session: AsyncSession, workload: Workload, attempt: Attempt) -
     if workload.state == State.QUEUED:
         if started:
             attempt.started_at = min(started)
-            await state.change(session, workload, State.RUNNING, DAEMON, phase="starting", detail=_ids(attempt))
+            await state.write(session, workload, State.RUNNING, DAEMON, phase="starting", detail=_ids(attempt))
         elif workload.phase != "cancelling":
             workload.phase = "held" if workload.held else "slurm_pending"
     elif workload.state == State.RUNNING and workload.phase == "starting" and (attempt.report or {}).get("steps"):

@@ -1,10 +1,11 @@
-"""What the rows say of jobs that Slurm has, read by columns: thousands that only wait are compared without being loaded."""
+"""What the rows say of jobs that Slurm has, by columns: thousands that only wait are compared without being loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,7 @@ from slurm.states import PENDING
 class Watched:
     """One Slurm job of an attempt under way, with what its workload says of it."""
 
+    job_id: int
     attempt_id: int
     workload_state: str
     phase: str
@@ -34,20 +36,28 @@ class Watched:
     applied: tuple[str, int | None, bool]
     changed_outside: bool
 
-    def says(self, records: Sequence[JobRecord]) -> bool:
-        """Whether these components, one moment of Slurm, are a waiting job about which nothing is new."""
+    def just_waits(self, records: Sequence[JobRecord]) -> bool:
+        """Whether these components, one moment of Slurm, are a waiting job, as its workload and nobody's change say."""
         if self.status != "submitted" or not records or any(record.state != PENDING for record in records):
             return False
-        leader = min(records, key=lambda record: record.het_offset or 0)
         shown = Phase.HELD if self.held else Phase.SLURM_PENDING
         return (
             (self.workload_state, self.phase, self.is_unknown) == (State.QUEUED, shown, False)
-            and (self.state, self.reason, self.slurm_priority) == (leader.state, leader.reason, leader.priority)
-            and self.component_ids == sorted(record.job_id for record in records)
-            and self.estimated_start == expected_start(records)
             and not self.changed_outside
             and {(record.qos, record.nice, record.held) for record in records} == {self.applied}
         )
+
+    def news(self, records: Sequence[JobRecord]) -> dict[str, Any]:
+        """The row's columns of what Slurm says of a waiting job, with the row's id; empty where they say it already."""
+        leader = min(records, key=lambda record: record.het_offset or 0)
+        said = {
+            "component_ids": sorted(record.job_id for record in records),
+            "state": leader.state,
+            "reason": leader.reason,
+            "slurm_priority": leader.priority,
+            "estimated_start": expected_start(records),
+        }
+        return {"id": self.job_id, **said} if any(getattr(self, name) != value for name, value in said.items()) else {}
 
 
 def expected_start(records: Sequence[JobRecord]) -> datetime | None:
@@ -60,6 +70,7 @@ async def watched_jobs(session: AsyncSession) -> list[Watched]:
     """All jobs of all attempts that are under way, in the order of their attempts."""
     query = (
         select(
+            SlurmJob.id,
             Attempt.id,
             Workload.state,
             Workload.phase,
@@ -84,20 +95,21 @@ async def watched_jobs(session: AsyncSession) -> list[Watched]:
     )
     return [
         Watched(
-            attempt_id=row[0],
-            workload_state=row[1],
-            phase=row[2],
-            is_unknown=row[3] is not None,
-            held=row[4],
-            status=row[5],
-            leader_id=row[6],
-            component_ids=row[7],
-            state=row[8],
-            reason=row[9],
-            slurm_priority=row[10],
-            estimated_start=row[11],
-            applied=(row[12], row[13], row[14]),
-            changed_outside=row[15] is not None,
+            job_id=row[0],
+            attempt_id=row[1],
+            workload_state=row[2],
+            phase=row[3],
+            is_unknown=row[4] is not None,
+            held=row[5],
+            status=row[6],
+            leader_id=row[7],
+            component_ids=row[8],
+            state=row[9],
+            reason=row[10],
+            slurm_priority=row[11],
+            estimated_start=row[12],
+            applied=(row[13], row[14], row[15]),
+            changed_outside=row[16] is not None,
         )
         for row in await session.execute(query)
     ]

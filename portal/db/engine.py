@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from portal.db.together import TogetherSession
 from portal.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -30,8 +31,14 @@ def engine_for(settings: Settings) -> AsyncEngine:
         engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
         prepare_sqlite(engine)
         return engine
+    # The connection that was given back last is taken first: it has the statements prepared.
     return create_async_engine(
-        url, pool_pre_ping=True, pool_size=5, max_overflow=15, connect_args={"connect_timeout": 10}
+        url,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=15,
+        pool_use_lifo=True,
+        connect_args={"connect_timeout": 10},
     )
 
 
@@ -60,7 +67,21 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
 
 def sessions(engine: AsyncEngine) -> Sessions:
     """Sessions whose objects stay readable after commit."""
-    return async_sessionmaker(engine, expire_on_commit=False)
+    return async_sessionmaker(engine, expire_on_commit=False, sync_session_class=TogetherSession)
+
+
+@asynccontextmanager
+async def reading(maker: Sessions) -> AsyncIterator[AsyncSession]:
+    """A session to read with; what is done to its rows never reaches the database.
+
+    It ends with COMMIT: at every ROLLBACK psycopg forgets the statements that it has prepared, so that each is parsed and
+    planned anew (half of what PostgreSQL then does for a short query).
+    Source: https://www.psycopg.org/psycopg3/docs/advanced/prepare.html
+    """
+    async with maker(autoflush=False) as session:
+        yield session
+        session.expunge_all()
+        await session.commit()
 
 
 @asynccontextmanager

@@ -45,6 +45,30 @@ class SettingRow:
     differs: bool
 
 
+@dataclass(frozen=True)
+class FigureRow:
+    """One figure that an Operator found out about every run, None for one that it did not look at or find it in."""
+
+    operator: str
+    name: str
+    values: tuple[float | str | None, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the runs that have it do not all have the same."""
+        return len({value for value in self.values if value is not None}) > 1
+
+
+def figure_rows(runs: Sequence[Mapping[str, Mapping[str, float | str]]]) -> tuple[FigureRow, ...]:
+    """A row a figure, grouped by Operator; each run is Operator -> figure -> value."""
+    names = dict.fromkeys((operator, name) for run in runs for operator, figures in run.items() for name in figures)
+    operators = dict.fromkeys(operator for operator, _ in names)
+    ordered = [place for one in operators for place in names if place[0] == one]
+    return tuple(
+        FigureRow(operator, name, tuple(run.get(operator, {}).get(name) for run in runs)) for operator, name in ordered
+    )
+
+
 def metric_rows(
     runs: Sequence[Mapping[str, Sequence[Point]]], base: int, flipped: Collection[str] = ()
 ) -> tuple[MetricRow, ...]:

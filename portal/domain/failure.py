@@ -21,6 +21,10 @@ _CAUSES = {
     "image": ("이미지 준비 실패: {image}: {message}", "Image failed: {image}: {message}"),
     "no_plan": ("배치할 수 없음: {message_ko}", "No plan: {message_en}"),
     "refused": ("Slurm이 작업을 받지 않았습니다: {message}", "Slurm refused the job: {message}"),
+    "run_gone": (
+        "{workload}의 실행 폴더가 없어 분석할 수 없습니다. 결과 파일은 정해진 기간이 지나면 지워집니다.",
+        "The run directory of {workload} is gone, so there is nothing to analyse: files are kept for a limited time.",
+    ),
     "no_report": (
         "실행기가 마지막 보고를 남기지 못했습니다 (Slurm 상태 {slurm_state}).",
         "The runner left no final report (Slurm state {slurm_state}).",

@@ -8,6 +8,7 @@ from slurm.states import NODE_USABLE
 _DOWN_FLAGS = frozenset(
     {"NOT_RESPONDING", "FAIL", "POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN", "INVALID_REG", "REBOOT_ISSUED"}
 )
+_SAVING_POWER = frozenset({"POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN"})
 _RESERVED_FLAGS = frozenset({"MAINTENANCE", "RESERVED", "PLANNED_MAINTENANCE"})
 
 
@@ -26,3 +27,8 @@ def split(node: NodeRecord, total: int, allocated: int) -> tuple[int, int]:
     """(idle, unavailable) of one resource of a node, so that total = allocated + idle + unavailable always holds."""
     free = max(total - allocated, 0)
     return (free, 0) if shown_state(node) == "active" else (0, free)
+
+
+def is_lost(node: NodeRecord) -> bool:
+    """Down, and not because Slurm saves power: somebody should look."""
+    return shown_state(node) == "down" and not node.flags & _SAVING_POWER

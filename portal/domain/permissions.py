@@ -33,7 +33,9 @@ class Permission(StrEnum):
     IMAGE_CHECK = "image:check"
     IMAGE_REMOVE = "image:remove"
     CLUSTER_CHECK = "cluster:check"
+    CLUSTER_REPAIR = "cluster:repair"
     MAINTENANCE_SWITCH = "maintenance:switch"
+    SETTINGS_CHANGE = "settings:change"
 
     COMPONENT_READ = "component:read"
     COMPONENT_CREATE = "component:create"
@@ -56,6 +58,14 @@ class Permission(StrEnum):
     WORKLOAD_REJECT = "workload:reject"
     WORKLOAD_PRIORITISE = "workload:prioritise"
     WORKLOAD_HOLD = "workload:hold"
+    WORKLOAD_ANALYSE = "workload:analyse"
+    WORKLOAD_FILES = "workload:files"
+
+    OPERATOR_CREATE = "operator:create"
+    OPERATOR_READ = "operator:read"
+    OPERATOR_EDIT = "operator:edit"
+    ANALYSIS_READ = "analysis:read"
+    ANALYSIS_DOWNLOAD = "analysis:download"
 
     MODEL_READ = "model:read"
     MODEL_DOWNLOAD = "model:download"
@@ -123,13 +133,28 @@ class ComponentFacts:
 
 
 @dataclass(frozen=True)
+class OperatorFacts:
+    """A saved Operator: it is its owner's; with the results of a run that one sees comes a look at what made them."""
+
+    owner_id: int
+
+
+@dataclass(frozen=True)
+class AnalysisFacts:
+    """An analysis; `owner_id` is its workload's, and what one may see of it follows the App (D6)."""
+
+    owner_id: int
+    app: AppFacts
+
+
+@dataclass(frozen=True)
 class TokenFacts:
     """An API token."""
 
     owner_id: int
 
 
-Object = SiteFacts | AppFacts | WorkloadFacts | ModelFacts | ComponentFacts | TokenFacts
+Object = SiteFacts | AppFacts | WorkloadFacts | ModelFacts | ComponentFacts | OperatorFacts | AnalysisFacts | TokenFacts
 SITE = SiteFacts()
 
 
@@ -163,6 +188,7 @@ def _on_site(_: SiteFacts, person: Person) -> set[Permission]:
             Permission.APPROVALS_READ,
             Permission.COMPONENT_CREATE,
             Permission.IMAGE_CHECK,
+            Permission.OPERATOR_CREATE,
         }
     if person.role == ADMIN:
         held |= {
@@ -170,7 +196,9 @@ def _on_site(_: SiteFacts, person: Person) -> set[Permission]:
             Permission.AUDIT_READ,
             Permission.IMAGE_REMOVE,
             Permission.CLUSTER_CHECK,
+            Permission.CLUSTER_REPAIR,
             Permission.MAINTENANCE_SWITCH,
+            Permission.SETTINGS_CHANGE,
         }
     return held
 
@@ -205,10 +233,15 @@ def _on_workload(workload: WorkloadFacts, person: Person) -> set[Permission]:
         return held
     if insider:
         held.add(Permission.WORKLOAD_ARCHIVE)
+    if owns:
+        held.add(Permission.WORKLOAD_FILES)
     if _on_app(workload.app, person) & {Permission.APP_SUBMIT} and (owns or admin):
         held.add(Permission.WORKLOAD_RERUN)
     if (owns or admin) and workload.state in LIVE:
         held.add(Permission.WORKLOAD_CANCEL)
+    if owns and workload.state is State.COMPLETED:
+        # Its owner alone: an Operator runs as the owner's Unix user, so nobody else's program may be started there.
+        held.add(Permission.WORKLOAD_ANALYSE)
     if workload.state is State.AWAITING_APPROVAL:
         held |= _on_request(workload, person)
     if admin and workload.state is State.QUEUED:
@@ -250,6 +283,20 @@ def _on_component(component: ComponentFacts, person: Person) -> set[Permission]:
     if person.role == ADMIN or (person.role != VIEWER and person.id == component.owner_id):
         held.add(Permission.COMPONENT_EDIT)
     return held
+
+
+@_granted.register
+def _on_operator(operator: OperatorFacts, person: Person) -> set[Permission]:
+    if person.role == VIEWER or person.id != operator.owner_id:
+        return {Permission.OPERATOR_READ} if person.role == ADMIN else set()
+    return {Permission.OPERATOR_READ, Permission.OPERATOR_EDIT}
+
+
+@_granted.register
+def _on_analysis(analysis: AnalysisFacts, person: Person) -> set[Permission]:
+    if not (person.id == analysis.owner_id or _reads(analysis.app, person)):
+        return set()
+    return {Permission.ANALYSIS_READ} | (set() if person.role == VIEWER else {Permission.ANALYSIS_DOWNLOAD})
 
 
 @_granted.register

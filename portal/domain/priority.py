@@ -51,6 +51,11 @@ class PriorityScale:
     step: int
     qos_test: str = "one-test"
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is no room for ranks (`nice_base` 0): the order inside a level is Slurm's own."""
+        return self.nice_base == 0
+
     @classmethod
     def of(cls, settings: Settings) -> PriorityScale:
         """The site's scale."""

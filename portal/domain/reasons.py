@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from portal.domain.korean import subject
+
 
 class ReasonClass(StrEnum):
     """What kind of waiting it is; `never` is red: it will not start by itself."""
@@ -194,10 +196,10 @@ def _hold(code: str, known: Facts) -> Reason:
         after_ko, after_en = (
             (known.after, f"After {known.after}") if known.after else ("이전 작업", "After an earlier job")
         )
-        return Reason(ReasonClass.HOLD, code, f"앞 단계 {after_ko}이(가) 끝나야 합니다", after_en)
+        return Reason(ReasonClass.HOLD, code, f"앞 단계 {subject(after_ko)} 끝나야 합니다", after_en)
     if code.startswith("JobHeld"):
         who_ko, who_en = (known.held_by,) * 2 if known.held_by else _holder(code)
-        return Reason(ReasonClass.HOLD, code, f"{who_ko}이(가) 보류했습니다", f"Held by {who_en}")
+        return Reason(ReasonClass.HOLD, code, f"{subject(who_ko)} 보류했습니다", f"Held by {who_en}")
     if code == "BeginTime":
         if known.time:
             return Reason(ReasonClass.HOLD, code, f"{known.time} 이후 시작합니다", f"Starts after {known.time}")

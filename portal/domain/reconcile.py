@@ -13,6 +13,8 @@ from slurm.states import ENDED, LIVE, PENDING, headless
 
 PORTAL_MARK = "one:"
 """How the comment of every job of the portal begins (compile.handover.JobMark)."""
+LOST = "LOST"
+"""The portal's own word for the state of a job that neither Slurm nor accounting has any more, and that an admin gave up."""
 INTENT_PATIENCE_S = 300
 """A hand-over that found Slurm away is repeated every few seconds; one this old is stuck."""
 
@@ -162,6 +164,8 @@ def _ended(fact: JobFacts, slurm: _Slurm) -> Iterator[Finding]:
     if slurm.rows is None:
         return
     rows = slurm.rows_of(fact)
+    if not rows and fact.seen == LOST:
+        return
     if not rows:
         yield _finding(Code.LOST_JOB, fact, fact.seen, "no such job", "accounting")
     elif _leader(rows).state != fact.seen:

@@ -16,6 +16,13 @@ def resources_text(spec: AppSpec) -> str:
     return largest_text(components) + (f" +{others}" if others else "")
 
 
+def gpu_types(spec: AppSpec) -> str:
+    """The GPU types that a list is filtered by, `|A100|V100|`; "" for a workload without GPUs."""
+    asked = [component.resources for _path, _task, component in components_of(spec)]
+    found = sorted({one.gpu_type for one in asked if one.gpu_type and (one.gpu_count or one.gpu_shards)})
+    return f"|{'|'.join(found)}|" if found else ""
+
+
 def largest(spec: AppSpec) -> Component:
     """The component that the line names."""
     return _largest([component for _path, _task, component in components_of(spec)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from portal.domain.approval import TestStatus
 from portal.domain.lifecycle import TERMINAL, State
 
 
@@ -23,7 +24,8 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class RoadFacts:
-    """What the road is drawn from; a moment that has not come is None. `test` is the status of the test that counts."""
+    """What the road is drawn from; a moment that has not come is None. `test` is the status of the test that counts,
+    "" before one."""
 
     state: State
     needs_approval: bool
@@ -84,7 +86,8 @@ def _legs(facts: RoadFacts) -> Iterator[_Leg]:
     gate = facts.needs_approval
     checked = facts.test_began_at or facts.decided_at or facts.queued_at
     yield _Leg("submitted", facts.submitted_at, checked, facts.owner)
-    yield _Leg("test", facts.test_began_at, facts.test_ended_at, "", facts.test, applies=gate)
+    tested = facts.test or TestStatus.PENDING.value
+    yield _Leg("test", facts.test_began_at, facts.test_ended_at, "", tested, applies=gate)
     yield _Leg("approval", facts.test_ended_at, facts.decided_at, facts.decided_by, applies=gate)
     yield _Leg("images", facts.queued_at, facts.handed_over_at)
     yield _Leg("queued", facts.handed_over_at, facts.started_at)

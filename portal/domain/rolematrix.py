@@ -13,10 +13,12 @@ from portal.domain.lifecycle import State
 from portal.domain.permissions import (
     ROLES,
     SITE,
+    AnalysisFacts,
     AppFacts,
     ComponentFacts,
     ModelFacts,
     Object,
+    OperatorFacts,
     Permission,
     Person,
     TokenFacts,
@@ -60,6 +62,8 @@ def _things(owner: int, *, hidden: bool = False) -> Iterator[Object]:
     yield app
     yield ModelFacts(owner, app)
     yield ComponentFacts(owner)
+    yield OperatorFacts(owner)
+    yield AnalysisFacts(owner, app)
     yield TokenFacts(owner)
     for state, gated in product(State, (False, True)):
         yield WorkloadFacts(owner, app, state, needs_approval=gated)

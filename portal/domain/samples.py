@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
 from typing import Any
@@ -29,12 +29,13 @@ Reading = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample; `notes` are nodes that are not active: {"gpu2": "drain"}."""
+    """One sample; `notes` are nodes that are not active: {"gpu2": "drain"}, `nodes` a reading of each node."""
 
     at: datetime
     span_s: int
     reading: Reading
     notes: Mapping[str, str]
+    nodes: Mapping[str, Reading] = field(default_factory=dict)
 
 
 def window_of(at: datetime, span_s: int) -> datetime:
@@ -44,10 +45,17 @@ def window_of(at: datetime, span_s: int) -> datetime:
 
 def coarse(samples: Sequence[Sample], at: datetime, span_s: int) -> Sample:
     """The mean of samples as one; what none of them measured stays unmeasured. A node's worst word is kept."""
-    names = dict.fromkeys(name for sample in samples for name in sample.reading)
-    reading = {name: _means([sample.reading[name] for sample in samples if name in sample.reading]) for name in names}
     notes = {node: word for sample in samples for node, word in sample.notes.items()}
-    return Sample(at, span_s, reading, notes)
+    nodes = {
+        name: _mean([sample.nodes[name] for sample in samples if name in sample.nodes])
+        for name in dict.fromkeys(name for sample in samples for name in sample.nodes)
+    }
+    return Sample(at, span_s, _mean([sample.reading for sample in samples]), notes, nodes)
+
+
+def _mean(readings: Sequence[Reading]) -> Reading:
+    names = dict.fromkeys(name for reading in readings for name in reading)
+    return {name: _means([reading[name] for reading in readings if name in reading]) for name in names}
 
 
 def _means(found: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from portal.db.engine import Sessions, transaction
 from portal.serve import demolibrary
-from portal.services import workloads
+from portal.services import operators, workloads
 from portal.services.accounts import Role, user_named
 from portal.services.audit import Actor
 from portal.services.tokens import ROLE_SCOPES
@@ -16,6 +16,8 @@ from portal.settings import Settings
 
 IN_PACKAGE = Path(__file__).with_name("examples")
 IN_REPOSITORY = Path(__file__).parents[2] / "examples"
+OPERATOR = Path(__file__).with_name("reward_summary.py")
+"""An Operator to begin with: it sums up what a run reported."""
 
 
 def examples() -> dict[str, Path]:
@@ -35,6 +37,14 @@ async def hand_in(maker: Sessions, settings: Settings, username: str) -> list[st
             actor = Actor(name=username, user_id=user.id, role=user.role, scopes=scopes)
             spec = json.loads(path.read_text(encoding="utf-8"))
             await demolibrary.fill(session, actor, settings, spec)
-            request = SubmitRequest(spec=spec, run_test=True, idempotency_key=f"one-serve-demo-{name}")
+            operator = await operators.upload(
+                session, actor, settings, filename=OPERATOR.name, data=OPERATOR.read_bytes()
+            )
+            request = SubmitRequest(
+                spec=spec,
+                run_test=True,
+                idempotency_key=f"one-serve-demo-{name}",
+                operator=operators.reference(operator),
+            )
             submitted.append((await workloads.submit(session, actor, settings, request)).id)
     return submitted

@@ -26,6 +26,10 @@ class DataFolder:
         self.token = self.path / "token"
         self.cluster = self.path / "cluster.json"
         self.runners = self.path / "runners.json"
+        self.ledger = self.path / "ledger.jsonl"
+        self.nodes = self.path / "nodes.json"
+        self.rest_log = self.path / "slurmrestd.log"
+        self.convert_settings = self.path / "convert.toml"
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -50,6 +54,25 @@ class DataFolder:
         if not path.exists():
             write_private(path, secrets.token_urlsafe(24))
         return path.read_text()
+
+
+class SharedFolder:
+    """Where the nodes read images and write runs; the user's own, at the same path on every node."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.runs = self.path / "runs"
+        self.images = self.path / "images"
+
+    def make(self) -> None:
+        """Make what is missing. Raises ServeError (shared_unusable)."""
+        try:
+            for folder in (self.path, self.runs, self.runs / ".out", self.images, self.path / ".check"):
+                folder.mkdir(exist_ok=True, mode=0o700)
+                if folder.lstat().st_uid != os.getuid():
+                    raise ServeError("shared_unusable", folder=folder, why="it is not yours")
+        except OSError as error:
+            raise ServeError("shared_unusable", folder=self.path, why=error.strerror) from error
 
 
 def write_private(path: Path, text: str) -> None:

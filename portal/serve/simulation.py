@@ -24,6 +24,7 @@ ACCOUNT = "lab"
 GPU_LABELS = {"tesla_v100": "V100"}
 REGISTRIES = ("registry.avatar.io", "docker.io", "ghcr.io", "quay.io", "nvcr.io", "registry.gitlab.com")
 """None of them is asked: every image of these exists."""
+OPERATOR_IMAGE = f"{REGISTRIES[0]}/operator-python:1.0"
 IMAGE = ImageConfig(entrypoint=("/main",))
 IMAGE_BYTES = 1 << 30
 

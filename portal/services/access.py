@@ -5,7 +5,19 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import App, Attempt, Component, Model, SlurmJob, Token, User, Workload
+from portal.db.models import (
+    Analysis,
+    App,
+    AppEditor,
+    Attempt,
+    Component,
+    Model,
+    Operator,
+    SlurmJob,
+    Token,
+    User,
+    Workload,
+)
 from portal.domain.approval import Thresholds
 from portal.domain.lifecycle import State
 from portal.domain.permissions import (
@@ -13,10 +25,12 @@ from portal.domain.permissions import (
     RESEARCHER,
     SITE,
     VIEWER,
+    AnalysisFacts,
     AppFacts,
     ComponentFacts,
     ModelFacts,
     Object,
+    OperatorFacts,
     Permission,
     Person,
     TokenFacts,
@@ -50,7 +64,7 @@ def person_of(actor: Actor) -> Person:
 
 def app_facts(app: App) -> AppFacts:
     """What permissions look at in an App."""
-    return AppFacts(owner_id=app.owner_id, lab_visible=app.visibility == "lab", share_logs=app.share_logs)
+    return AppFacts(app.owner_id, app.visibility == "lab", app.share_logs, app.co_editors)
 
 
 def workload_facts(workload: Workload, active_admins: int = 2) -> WorkloadFacts:
@@ -73,6 +87,16 @@ def model_facts(model: Model) -> ModelFacts:
 def component_facts(component: Component) -> ComponentFacts:
     """What permissions look at in a component of the library."""
     return ComponentFacts(component.owner_id)
+
+
+def operator_facts(operator: Operator) -> OperatorFacts:
+    """What permissions look at in a saved Operator."""
+    return OperatorFacts(operator.owner_id)
+
+
+def analysis_facts(analysis: Analysis) -> AnalysisFacts:
+    """What permissions look at in an analysis."""
+    return AnalysisFacts(analysis.run.owner_id, app_facts(analysis.run.app))
 
 
 def token_facts(token: Token) -> TokenFacts:
@@ -148,10 +172,11 @@ def role_missing(role: str) -> Forbidden:
 
 
 def visible_apps(actor: Actor) -> ColumnElement[bool]:
-    """APP_READ for queries that have App joined: lab-visible ones, one's own, all for admins (D6)."""
+    """APP_READ for queries that have App joined: lab-visible ones, one's own and co-edited ones, all for admins (D6)."""
     if actor.user_id is None or actor.role == ADMIN:
         return true()
-    return or_(App.visibility == "lab", App.owner_id == actor.user_id)
+    edited = select(AppEditor.app_id).where(AppEditor.user_id == actor.user_id)
+    return or_(App.visibility == "lab", App.owner_id == actor.user_id, App.id.in_(edited))
 
 
 def visible_workloads(actor: Actor) -> ColumnElement[bool]:

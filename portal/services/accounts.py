@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import Token, User, now
+from portal.db.models import Identity, Token, User, now
 from portal.domain.permissions import ADMIN, RESEARCHER, VIEWER, Permission
-from portal.services import browsersessions
+from portal.services import browsersessions, telling
 from portal.services.access import demand
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid, NotFound
@@ -82,8 +82,11 @@ async def change_user(
         if user.role == Role.ADMIN:
             await _keep_an_admin(session, user)
         user.role = role.value
+        # From now on this is the role by hand, also where the rules of SSO gave the same before (identities.py).
+        await session.execute(update(Identity).where(Identity.user_id == user.id).values(given_role=None))
     _set_texts(user, display_name or user.display_name, user.email if email is None else email)
     record(session, actor, Action.USER_CHANGE, "user", username, before=before, after=_facts(user))
+    telling.given_role(session, actor, user, str(before["role"]))
     return user
 
 

@@ -6,13 +6,15 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import lazyload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.db.models import App, AppVersion
 from portal.domain.permissions import RESEARCHER, Permission
-from portal.services import componentuses
+from portal.services import componentuses, imports
 from portal.services.access import allowed, app_facts, demand, visible_apps
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Forbidden, Invalid, NotFound
@@ -95,8 +97,8 @@ async def upload_spec(
 ) -> AppVersion:
     """Store a checked spec as a version of its App; the same content again answers the version that is there.
 
-    `as_new_app` names a new App id for it ("auto": one is made up). Raises Forbidden, Invalid (a bad id) and Conflict
-    with the way out: the id belongs to an App one may not edit, or the version exists with other content.
+    `as_new_app` names a new App id for it ("auto": one is made up). Raises Forbidden, Invalid (a bad id, a cycle of
+    imports) and Conflict with the way out: the id belongs to an App one may not edit, or the version exists with other content.
     """
     if actor.user_id is None:
         raise Forbidden("no_person", "Only a person owns an App.", "App의 소유자는 사람이어야 합니다.")
@@ -105,10 +107,11 @@ async def upload_spec(
         loaded = _renamed(loaded, await _new_id(session, as_new_app))
     digest = content_sha256(loaded.document)
     for _ in range(TRIES):
-        app = await session.get(App, loaded.spec.app_id)
-        found = await _present(session, actor, app, loaded, digest) if app is not None else None
+        app, there = await _app_and_version(session, loaded.spec.app_id, loaded.spec.version)
+        found = _present(actor, app, there, digest) if app is not None else None
         if found is not None:
             return found
+        await imports.refuse_cycles(session, actor, loaded.spec)
         # Another request that makes the same App or version at this moment is waited for, and then there to be found.
         if (made := await _store(session, actor, app, loaded, digest)) is not None:
             return made
@@ -119,9 +122,8 @@ async def upload_spec(
     )
 
 
-async def _present(session: AsyncSession, actor: Actor, app: App, loaded: LoadedSpec, digest: str) -> AppVersion | None:
+def _present(actor: Actor, app: App, existing: AppVersion | None, digest: str) -> AppVersion | None:
     """The version with this very content, None when it can be made. Raises Forbidden, Conflict."""
-    existing = await _version(session, app.id, loaded.spec.version)
     if (
         existing is not None
         and existing.content_sha256 == digest
@@ -130,7 +132,7 @@ async def _present(session: AsyncSession, actor: Actor, app: App, loaded: Loaded
         return existing
     _check_editable(actor, app)
     if existing is not None:
-        raise _version_exists(app.id, loaded.spec.version)
+        raise _version_exists(app.id, existing.version)
     return None
 
 
@@ -160,9 +162,21 @@ async def _store(
         return None
     componentuses.note_version(session, spec.app_id, spec.version, spec)
     facts: dict[str, Any] = {"version": spec.version, "content_sha256": digest}
+    if spec.imported_apps:
+        facts["imports"] = {app.app_ref: app.version for app in spec.imported_apps}
     record(session, actor, Action.APP_VERSION, "app", spec.app_id, after=facts)
     await session.refresh(made, ["app"])
     return made
+
+
+async def _app_and_version(session: AsyncSession, app_id: str, name: str) -> tuple[App | None, AppVersion | None]:
+    """Both in one question: every submission asks it."""
+    same = and_(AppVersion.app_id == App.id, AppVersion.version == name)
+    query = select(App, AppVersion).outerjoin(AppVersion, same).where(App.id == app_id)
+    row = (await session.execute(query.options(lazyload(AppVersion.app)))).one_or_none()
+    if row is not None and row[1] is not None:
+        set_committed_value(row[1], "app", row[0])
+    return (None, None) if row is None else (row[0], row[1])
 
 
 async def _version(session: AsyncSession, app_id: str, name: str) -> AppVersion | None:

@@ -12,11 +12,13 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import App, AppVersion, Draft, User, Workload
-from portal.domain.approval import ApprovalReason, approval_reasons
+from portal.domain.approval import ApprovalReason
+from portal.domain.kinds import NO_REQUESTS
 from portal.domain.permissions import Permission
 from portal.domain.resources_text import largest_text
 from portal.services import apps
-from portal.services.access import allowed, app_facts, thresholds, visible_apps
+from portal.services.access import allowed, app_facts, visible_apps
+from portal.services.approvalrule import ApprovalRule, approval_rule
 from portal.services.audit import Actor
 from portal.services.paging import Page, contains
 from portal.settings import Settings
@@ -28,7 +30,6 @@ from portal.spec.problems import SpecError
 
 STATUSES = ("draft", "ready", "editing", "archived")
 SORTS = ("name", "owner", "updated")
-TEST_KIND = "test"
 Found = Select[App, AppVersion, Draft, datetime]
 """Version and draft are None where an App has none."""
 
@@ -112,7 +113,8 @@ async def page(
     query = _found().where(*_conditions(actor, wanted))
     total = await session.scalar(select(func.count()).select_from(query.with_only_columns(App.id).subquery()))
     rows = await session.execute(query.order_by(*_order(wanted)).offset((number - 1) * size).limit(size))
-    return Page([_line(actor, settings, row[0], row[1], row[2], row[3]) for row in rows.unique()], total or 0)
+    rule = await approval_rule(session, settings)
+    return Page([_line(actor, rule, row[0], row[1], row[2], row[3]) for row in rows.unique()], total or 0)
 
 
 async def detail(
@@ -121,34 +123,35 @@ async def detail(
     """One App, looked at in `version` (default: the newest). Raises NotFound for an App or version that one cannot see."""
     await apps.get(session, actor, app_id)
     row = (await session.execute(_found().where(App.id == app_id))).unique().one()
-    line = _line(actor, settings, row[0], row[1], row[2], row[3])
+    rule = await approval_rule(session, settings)
+    line = _line(actor, rule, row[0], row[1], row[2], row[3])
     chosen: AppVersion | None = row[1]
     if version:
         chosen = await apps.version(session, actor, app_id, version)
-        line = replace(line, version=chosen.version, size=size_of(chosen.spec, settings))
+        line = replace(line, version=chosen.version, size=size_of(chosen.spec, rule))
     intact = chosen is not None and content_sha256(chosen.spec) == chosen.content_sha256
     return AppDetail(line, await _versions(session, actor, app_id), chosen, intact, row[2] is not None)
 
 
-def size_of(document: Mapping[str, Any], settings: Settings) -> Size:
+def size_of(document: Mapping[str, Any], rule: ApprovalRule) -> Size:
     """How large a spec is; of one with errors only what can be counted."""
     try:
         spec = load_spec(document).spec
     except SpecError:
         return _counted(document)
     components = [component for _path, _task, component in components_of(spec)]
-    reasons = approval_reasons(spec, thresholds(settings))
-    return Size(_tasks(spec), len(components), largest_text(components), reasons)
+    return Size(_tasks(spec), len(components), largest_text(components), rule.reasons(spec))
 
 
 def _tasks(spec: AppSpec) -> tuple[TaskLine, ...]:
+    sources = {app.app_ref: f"{app.name} {app.version or ''}".rstrip() for app in spec.imported_apps}
     return tuple(
         TaskLine(
             task.task_id,
             task.name,
             len(task.components),
             largest_text(task.components),
-            task.imported_from or "",
+            sources.get(task.imported_from, task.imported_from) if task.imported_from else "",
             task.after,
         )
         for task in spec.tasks
@@ -170,7 +173,7 @@ def _list(document: Mapping[str, Any], field: str) -> list[Any]:
 
 
 def _line(
-    actor: Actor, settings: Settings, app: App, newest: AppVersion | None, draft: Draft | None, updated: datetime
+    actor: Actor, rule: ApprovalRule, app: App, newest: AppVersion | None, draft: Draft | None, updated: datetime
 ) -> AppLine:
     may_edit = allowed(actor, Permission.APP_EDIT, app_facts(app))
     may_manage = allowed(actor, Permission.APP_ARCHIVE, app_facts(app))
@@ -182,9 +185,9 @@ def _line(
         status = "ready" if draft is None else "editing"
     size = None
     if newest is not None:
-        size = size_of(newest.spec, settings)
+        size = size_of(newest.spec, rule)
     elif draft is not None and may_edit:
-        size = size_of(json.loads(draft.spec), settings)
+        size = size_of(json.loads(draft.spec), rule)
     return AppLine(app, status, newest.version if newest else "", size, updated, may_edit, may_manage)
 
 
@@ -194,7 +197,7 @@ async def _versions(session: AsyncSession, actor: Actor, app_id: str) -> tuple[V
     names = {row[0]: row[1] for row in await session.execute(people)}
     counted = (
         select(Workload.app_version, func.count())
-        .where(Workload.app_id == app_id, Workload.kind != TEST_KIND)
+        .where(Workload.app_id == app_id, Workload.kind.not_in(NO_REQUESTS))
         .group_by(Workload.app_version)
     )
     runs = {row[0]: row[1] for row in await session.execute(counted)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Audit
+from portal.domain.auditchain import Keeping
 
 
 class Action(StrEnum):
@@ -18,6 +20,7 @@ class Action(StrEnum):
     USER_CHANGE = "user.change"
     USER_DEACTIVATE = "user.deactivate"
     USER_REACTIVATE = "user.reactivate"
+    USER_LINK = "user.link"
     USER_MAPPING = "user.mapping_checked"
     USER_MAPPING_ASK = "user.mapping_ask"
     PASSWORD_HAND_OUT = "password.hand_out"
@@ -53,6 +56,7 @@ class Action(StrEnum):
     WORKLOAD_HOLD = "workload.hold"
     WORKLOAD_RELEASE = "workload.release"
     WORKLOAD_OUTSIDE = "workload.changed_outside"
+    WORKLOAD_DOWNLOAD = "workload.download"
     TEST_START = "test.start"
     TEST_RESULT = "test.result"
     TEST_ATTACH = "test.attach"
@@ -65,12 +69,53 @@ class Action(StrEnum):
     MODEL_NOTE = "model.note"
     MODEL_ARCHIVE = "model.archive"
     MODEL_RESTORE = "model.restore"
+    OPERATOR_UPLOAD = "operator.upload"
+    OPERATOR_ARCHIVE = "operator.archive"
+    OPERATOR_RESTORE = "operator.restore"
+    OPERATOR_DOWNLOAD = "operator.download"
+    ANALYSIS_START = "analysis.start"
+    ANALYSIS_SAVE = "analysis.save"
+    ANALYSIS_DOWNLOAD = "analysis.download"
     IMAGE_CONVERT = "image.convert"
     IMAGE_REMOVE = "image.remove"
     DOCTOR_ASK = "doctor.ask"
+    REPAIR_ASK = "repair.ask"
+    REPAIR_DONE = "repair.done"
     AUDIT_EXPORT = "audit.export"
+    AUDIT_VERIFY = "audit.verify"
+    AUDIT_EXPIRE = "audit.expire"
+    REQUEST_REFUSED = "request.refused"
+    APP_EDITOR_ADD = "app.editor_add"
+    APP_EDITOR_REMOVE = "app.editor_remove"
     MAINTENANCE_ON = "maintenance.on"
     MAINTENANCE_OFF = "maintenance.off"
+    SETTINGS_CHANGE = "settings.change"
+    WEBHOOK_SET = "webhook.set"
+    WEBHOOK_REMOVE = "webhook.remove"
+    TEMPLATE_SAVE = "training_template.save"
+    TEMPLATE_REMOVE = "training_template.remove"
+    PORTAL_BACKUP = "portal.backup"
+    PORTAL_RESTORE = "portal.restore"
+
+
+_ACCESS = {
+    Action.SIGN_IN,
+    Action.SIGN_OUT,
+    Action.SIGN_IN_FAILED,
+    Action.MODEL_DOWNLOAD,
+    Action.DOCTOR_ASK,
+    Action.AUDIT_EXPORT,
+    Action.AUDIT_VERIFY,
+    Action.REQUEST_REFUSED,
+}
+_RUNS = {Action.WORKLOAD_STATE, Action.JOB_SUBMIT, Action.JOB_CANCEL, Action.IMAGE_CONVERT, Action.USER_MAPPING}
+
+
+def keeping_of(action: str) -> Keeping:
+    """The class of an action's rows: who came and looked, what the daemon did, and everything else: what people changed."""
+    if action == Action.AUDIT_EXPIRE:
+        return Keeping.EVER
+    return Keeping.ACCESS if action in _ACCESS else Keeping.RUNS if action in _RUNS else Keeping.CHANGES
 
 
 @dataclass(frozen=True)
@@ -84,9 +129,15 @@ class Actor:
     address: str = ""
     request_id: str = ""
     token_prefix: str = ""
+    token_ends_at: datetime | None = None
 
 
 DAEMON = Actor(name="daemon")
+
+
+def shown_name(actor: Actor) -> str:
+    """Who acted, and with which token."""
+    return f"{actor.name} ({actor.token_prefix})" if actor.token_prefix else actor.name
 
 
 def record(
@@ -105,7 +156,7 @@ def record(
     session.add(
         Audit(
             actor_id=actor.user_id,
-            actor=f"{actor.name} ({actor.token_prefix})" if actor.token_prefix else actor.name,
+            actor=shown_name(actor),
             action=action.value,
             object_type=object_type,
             object_id=object_id,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import BrowserSession, User, now
+from portal.db.models import BrowserSession, Identity, User, now
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import NotFound, Unauthenticated
+from portal.services.sealing import seal
 from portal.settings import Settings
 
 SEEN_STEP = timedelta(minutes=1)
@@ -20,20 +22,39 @@ _COOKIE_BYTES = 32
 _BROWSER_CHARS = 200
 
 
-async def begin(session: AsyncSession, user: User, *, address: str, browser: str, settings: Settings) -> str:
+@dataclass(frozen=True)
+class Origin:
+    """Where a session by SSO comes from: whose identity, the provider's own id of it, and what asks the provider again.
+
+    `kept` is sealed with the session's cookie. `ends_at` is the provider's own end, if it named one.
+    """
+
+    identity: Identity
+    provider_sid: str = ""
+    kept: str = ""
+    ends_at: datetime | None = None
+
+
+async def begin(
+    session: AsyncSession, user: User, *, address: str, browser: str, settings: Settings, origin: Origin | None = None
+) -> str:
     """A new session and the value of its cookie, which is never kept. Sessions whose time is over are swept away."""
     moment = now()
     await session.execute(delete(BrowserSession).where(BrowserSession.ends_at <= moment))
     value = secrets.token_urlsafe(_COOKIE_BYTES)
-    session.add(
-        BrowserSession(
-            user=user,
-            sha256=_digest(value),
-            address=address,
-            browser=browser[:_BROWSER_CHARS],
-            ends_at=moment + timedelta(hours=settings.web.session_hours),
-        )
+    made = BrowserSession(
+        user=user,
+        sha256=_digest(value),
+        address=address,
+        browser=browser[:_BROWSER_CHARS],
+        ends_at=moment + timedelta(hours=settings.web.session_hours),
     )
+    if origin is not None:
+        made.identity, made.provider_sid = origin.identity, origin.provider_sid or None
+        made.sealed = seal(value, origin.kept) if origin.kept else None
+        made.asked_at = made.confirmed_at = moment
+        made.ends_at = min(made.ends_at, origin.ends_at or made.ends_at)
+    session.add(made)
     user.signed_in_at = moment
     await session.flush()
     return value

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import ClusterState, Workload, now
+from portal.db.models import Attempt, ClusterState, SlurmJob, Workload, now
+from portal.domain.lifecycle import State
 from portal.domain.nodes import shown_state, split
 from portal.domain.reconcile import PORTAL_MARK
+from portal.services import outside, telling
 from portal.settings import Settings
 from slurm.inventory import NodeClass, inventory_from
 from slurm.records import ClusterVersion, NodeRecord, PartitionRecord, Snapshot
@@ -23,6 +26,13 @@ _NODES = TypeAdapter(tuple[NodeRecord, ...])
 _PARTITIONS = TypeAdapter(tuple[PartitionRecord, ...])
 _VERSION = TypeAdapter(ClusterVersion)
 ROW_ID = 1
+SHARES = "shard"
+
+_ALL_IN_SLURM = update(Workload).where(
+    Workload.unknown_since.is_(None),
+    Workload.state.in_([State.QUEUED.value, State.RUNNING.value]),
+    Workload.id.in_(select(Attempt.workload_id).join(SlurmJob).where(SlurmJob.status == "submitted")),
+)
 
 
 @dataclass
@@ -58,11 +68,12 @@ class NodeView:
     gpus: dict[str, Amount]
     cpus: Amount
     memory_mib: Amount
+    shares: dict[str, Amount] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ClusterView:
-    """All nodes and the sums over them, of one moment."""
+    """All nodes and the sums over them, of one moment; `shares` are those of split GPUs, by the GPU's label."""
 
     at: datetime | None
     unreachable_since: datetime | None
@@ -72,6 +83,7 @@ class ClusterView:
     gpus: dict[str, Amount] = field(default_factory=dict)
     cpus: Amount = field(default_factory=Amount)
     memory_mib: Amount = field(default_factory=Amount)
+    shares: dict[str, Amount] = field(default_factory=dict)
 
 
 async def state_row(session: AsyncSession) -> ClusterState:
@@ -80,18 +92,16 @@ async def state_row(session: AsyncSession) -> ClusterState:
     return row or ClusterState(id=ROW_ID)
 
 
-async def snapshot(session: AsyncSession, *, with_jobs: bool = False) -> Snapshot | None:
-    """The newest snapshot, on request with the jobs from outside the portal; None before the first one."""
+async def snapshot(session: AsyncSession) -> Snapshot | None:
+    """The newest snapshot, without jobs; None before the first one."""
     row = await state_row(session)
-    if not row.snapshot:
-        return None
-    return _SNAPSHOT.validate_python(row.snapshot if with_jobs else {**row.snapshot, "jobs": []})
+    return _SNAPSHOT.validate_python({**row.snapshot, "jobs": []}) if row.snapshot else None
 
 
 async def store(session: AsyncSession, taken: Snapshot, version: ClusterVersion) -> None:
-    """Keep a new snapshot; Slurm is reachable. The portal's own jobs have rows of their own, so only the others are kept."""
-    outside = tuple(job for job in taken.jobs if not job.comment.startswith(PORTAL_MARK))
-    taken = replace(taken, jobs=outside)
+    """Keep a new snapshot; Slurm is reachable. The portal's own jobs have rows of their own; the others are kept apart."""
+    await outside.store(session, (job for job in taken.jobs if not job.comment.startswith(PORTAL_MARK)))
+    taken = replace(taken, jobs=())
     row = ClusterState(
         id=ROW_ID,
         at=now(),
@@ -100,12 +110,16 @@ async def store(session: AsyncSession, taken: Snapshot, version: ClusterVersion)
         version=_VERSION.dump_python(version, mode="json"),
     )
     await session.merge(row)
+    await telling.nodes_seen(session, taken.nodes)
 
 
 async def store_unreachable(session: AsyncSession) -> None:
-    """Remember since when Slurm does not answer; the last snapshot stays."""
+    """Remember since when Slurm does not answer; the last snapshot stays, and so do the states of what Slurm has: from now
+    on they are unknown, until a snapshot tells of each again."""
     row = await session.merge(await state_row(session))
-    row.unreachable_since = row.unreachable_since or now()
+    if row.unreachable_since is None:
+        row.unreachable_since = now()
+        await session.execute(_ALL_IN_SLURM.values(unknown_since=row.unreachable_since))
 
 
 async def inventory(session: AsyncSession, settings: Settings) -> tuple[NodeClass, ...]:
@@ -119,27 +133,29 @@ async def inventory(session: AsyncSession, settings: Settings) -> tuple[NodeClas
 
 
 async def nodes(session: AsyncSession, settings: Settings) -> ClusterView:
-    """Nodes and sums of the newest snapshot."""
-    row = await state_row(session)
-    taken = await snapshot(session)
-    view = ClusterView(row.at, row.unreachable_since, settings.slurm.fake_gpus, settings.slurm.simulated)
-    if taken is None:
+    """Nodes and sums of the newest snapshot; its jobs, which may be many, stay where they are."""
+    parts = (ClusterState.at, ClusterState.unreachable_since, ClusterState.snapshot["nodes"])
+    row = (await session.execute(select(*parts).where(ClusterState.id == ROW_ID))).one_or_none()
+    at, unreachable_since, found = row or (None, None, None)
+    view = ClusterView(at, unreachable_since, settings.slurm.fake_gpus, settings.slurm.simulated)
+    if found is None:
         return view
     gpus: dict[str, Amount] = defaultdict(Amount)
+    shares: dict[str, Amount] = defaultdict(Amount)
     shown = []
-    for node in taken.nodes:
+    for node in _NODES.validate_python(found):
         view.cpus.add(node, node.cpus, node.cpus_allocated)
         view.memory_mib.add(node, node.memory_mib, node.memory_allocated_mib)
         for label, (total, allocated) in _gpus(node, settings).items():
             gpus[label].add(node, total, allocated)
+        for label, (total, allocated) in _shares(node, settings).items():
+            shares[label].add(node, total, allocated)
         shown.append(_node_view(node, settings))
-    return replace(view, nodes=tuple(shown), gpus=dict(gpus))
+    return replace(view, nodes=tuple(shown), gpus=dict(gpus), shares=dict(shares))
 
 
 def _node_view(node: NodeRecord, settings: Settings) -> NodeView:
-    gpus: dict[str, Amount] = defaultdict(Amount)
-    for label, (total, allocated) in _gpus(node, settings).items():
-        gpus[label].add(node, total, allocated)
+    gpus, shares = _amounts(node, _gpus(node, settings)), _amounts(node, _shares(node, settings))
     cpus, memory = Amount(), Amount()
     cpus.add(node, node.cpus, node.cpus_allocated)
     memory.add(node, node.memory_mib, node.memory_allocated_mib)
@@ -152,10 +168,18 @@ def _node_view(node: NodeRecord, settings: Settings) -> NodeView:
         node.reason_user,
         node.reason_at,
         node.partitions,
-        dict(gpus),
+        gpus,
         cpus,
         memory,
+        shares,
     )
+
+
+def _amounts(node: NodeRecord, found: dict[str, tuple[int, int]]) -> dict[str, Amount]:
+    amounts = {label: Amount() for label in found}
+    for label, (total, allocated) in found.items():
+        amounts[label].add(node, total, allocated)
+    return amounts
 
 
 def _gpus(node: NodeRecord, settings: Settings) -> dict[str, tuple[int, int]]:
@@ -167,6 +191,19 @@ def _gpus(node: NodeRecord, settings: Settings) -> dict[str, tuple[int, int]]:
             label = settings.slurm.gpu_labels.get(gres_type, gres_type or "GPU")
             found[label] = (total, node.gres_used.get(name, 0))
     return found
+
+
+def gpus_of_gres(gres: Mapping[str, int], settings: Settings) -> dict[str, int]:
+    """Label -> GPUs of what Slurm counts for a job: {"gpu:tesla_v100": 2} -> {"V100": 2}."""
+    types = {name.partition(":")[2]: count for name, count in gres.items() if name.partition(":")[0] == "gpu"}
+    return {settings.slurm.gpu_labels.get(name, name) or "GPU": count for name, count in types.items()}
+
+
+def _shares(node: NodeRecord, settings: Settings) -> dict[str, tuple[int, int]]:
+    """Label -> (total, used) of the shares of a node's GPUs; Slurm does not tell them apart on a node of several types."""
+    total = node.gres.get(SHARES, 0)
+    label = next(iter(_gpus(node, settings)), "GPU")
+    return {label: (total, node.gres_used.get(SHARES, 0))} if total else {}
 
 
 async def status(session: AsyncSession, settings: Settings) -> dict[str, Any]:

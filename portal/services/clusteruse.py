@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Attempt, Workload
 from portal.domain.lifecycle import State
 from portal.domain.permissions import Permission, may
 from portal.domain.samples import Reading
+from portal.domain.usage import Use, joined
 from portal.rundir import RunDir
-from portal.services import planning, queue, usage
+from portal.services import gpuuse, planning, queuelines, usage
 from portal.services.access import person_of, workload_facts
 from portal.services.audit import Actor
 from portal.services.cluster import Amount, ClusterView
-from portal.services.usage import Use
+from portal.services.gpuuse import GpuUse, TypeUse
 from portal.spec.graph import components_of
 from portal.spec.load import load_resolved
 from slurm.states import RUNNING as JOB_RUNNING
 
 OpenRun = Callable[[Workload, Attempt], RunDir | None]
 CPU, MEMORY, QUEUE, GPU = "cpu", "memory", "queue", "gpu:"
+SIMULATED = "simulated"
+"""Of a GPU type's figures: 1 where they are made up."""
 
 
 @dataclass(frozen=True)
 class RunUse:
     """One running workload: what Slurm holds for it, and what its running components use.
 
-    `gpus` are those held by type, `busy` how many of them work; None: not measured.
+    `gpus` are those held by type, `busy` how many of them work (None: not measured), `shares` those of split GPUs.
     """
 
     workload_id: str | None
@@ -46,6 +49,8 @@ class RunUse:
     memory_mib: int
     use: Use
     busy: Mapping[str, int] | None
+    shares: Mapping[str, int] = field(default_factory=dict)
+    simulated: bool = False
 
     @property
     def held_gpus(self) -> int:
@@ -69,17 +74,42 @@ def measure(found: Iterable[tuple[Workload, Attempt]], open_run: OpenRun, actor:
     return [_run_use(workload, attempt, open_run(workload, attempt), actor) for workload, attempt in found]
 
 
+def told(
+    uses: Sequence[RunUse], found: Sequence[tuple[Workload, Attempt]], view: ClusterView, gpus: GpuUse | None
+) -> list[RunUse]:
+    """The same with what Prometheus tells of their GPUs, where the exporter knows whose job holds which."""
+    labels = gpuuse.labels(view, gpus) if gpus is not None else {}
+    return [_told_use(use, attempt, labels, gpus) for use, (_workload, attempt) in zip(uses, found, strict=True)]
+
+
+def _told_use(use: RunUse, attempt: Attempt, labels: Mapping[tuple[str, int], str], gpus: GpuUse | None) -> RunUse:
+    ids = {number for job in attempt.jobs if job.state == JOB_RUNNING for number in job.component_ids}
+    seen = [one for one in gpus.of_jobs(ids) if (one.node, one.index) in labels] if gpus is not None else []
+    if not seen:
+        return use
+    busy = dict.fromkeys(use.gpus, 0)
+    for one in seen:
+        label = labels[one.node, one.index]
+        if one.is_busy and label in busy:
+            busy[label] += 1
+    memory = [one.memory_used_mib for one in seen if one.memory_used_mib is not None]
+    figures = replace(
+        use.use,
+        gpu_percent=tuple(one.percent for one in seen),
+        gpu_memory_mib=sum(memory) if len(memory) == len(seen) else None,
+    )
+    working = {label: min(count, use.gpus[label]) for label, count in busy.items()}
+    return replace(use, use=figures, busy=working, simulated=any(one.is_simulated for one in seen))
+
+
 def _run_use(workload: Workload, attempt: Attempt, folder: RunDir | None, actor: Actor | None) -> RunUse:
-    steps = usage.of_run(folder, workload, attempt, running=True) if folder else {}
+    steps = usage.running_now(folder, workload, attempt) if folder else {}
     types = {
         f"{task.task_id}/{component.id}": component.resources.gpu_type
         for _path, task, component in components_of(load_resolved(workload.resolved or workload.spec))
     }
     held = list(_held(attempt))
-    gpus: dict[str, int] = {}
-    for group in held:
-        if group["gpu_type"] and group["gpus"]:
-            gpus[group["gpu_type"]] = gpus.get(group["gpu_type"], 0) + group["gpus"] * group["nodes"]
+    gpus, shares = _by_type(held, "gpus"), _by_type(held, "shards")
     hidden = actor is not None and not may(person_of(actor), Permission.WORKLOAD_READ, workload_facts(workload))
     return RunUse(
         workload_id=None if hidden else workload.id,
@@ -91,9 +121,19 @@ def _run_use(workload: Workload, attempt: Attempt, folder: RunDir | None, actor:
         gpus=gpus,
         cpus=sum(group["cpus"] * group["nodes"] for group in held),
         memory_mib=sum(group["memory_mib"] * group["nodes"] for group in held),
-        use=usage.joined(list(steps.values())),
+        use=joined(list(steps.values())),
         busy=_busy(steps, types, gpus),
+        shares=shares,
     )
+
+
+def _by_type(held: Iterable[Mapping[str, Any]], what: str) -> dict[str, int]:
+    """GPU type -> whole GPUs, or shares, over all nodes of the groups."""
+    found: dict[str, int] = {}
+    for group in held:
+        if group["gpu_type"] and group[what]:
+            found[group["gpu_type"]] = found.get(group["gpu_type"], 0) + group[what] * group["nodes"]
+    return found
 
 
 def _held(attempt: Attempt) -> Iterable[Mapping[str, Any]]:
@@ -120,19 +160,27 @@ def _busy(steps: Mapping[str, Use], types: Mapping[str, str | None], gpus: Mappi
 
 async def waiting(session: AsyncSession) -> tuple[int, dict[str, int]]:
     """How many workloads wait in the queue, and for how many GPUs by type."""
-    query = select(Workload).where(Workload.state == State.QUEUED.value, Workload.kind.not_in(queue.HIDDEN_KINDS))
-    found = list((await session.scalars(query)).unique())
+    newest = select(func.max(Attempt.number)).where(Attempt.workload_id == Workload.id).correlate(Workload)
+    query = (
+        select(Workload.id, Attempt.plan)
+        .outerjoin(Attempt, and_(Attempt.workload_id == Workload.id, Attempt.number == newest.scalar_subquery()))
+        .where(Workload.state == State.QUEUED.value, Workload.kind.not_in(queuelines.HIDDEN_KINDS))
+    )
+    plans = [plan for _id, plan in await session.execute(query)]
     wanted: dict[str, int] = {}
-    for workload in found:
-        for label, count in planning.gpus_of_plan(workload.attempts[-1].plan if workload.attempts else {}).items():
+    for plan in plans:
+        for label, count in planning.gpus_of_plan(plan or {}).items():
             wanted[label] = wanted.get(label, 0) + count
-    return len(found), wanted
+    return len(plans), wanted
 
 
-def reading_of(view: ClusterView, uses: Sequence[RunUse], queued: int, wanted: Mapping[str, int]) -> Reading:
+def reading_of(
+    view: ClusterView, uses: Sequence[RunUse], queued: int, wanted: Mapping[str, int], gpus: GpuUse | None = None
+) -> Reading:
     """One moment as a sample: the snapshot's sums, what was measured of them, and what waits.
 
-    `measured` says how much of what is allocated the figure `used` covers.
+    `measured` says how much of what is allocated the figure `used` covers. `gpus` is what Prometheus tells (None: the
+    site has none, and the launchers' samples count).
     """
     known = [use for use in uses if use.busy is not None]
     reading: dict[str, dict[str, float | None]] = {}
@@ -147,7 +195,39 @@ def reading_of(view: ClusterView, uses: Sequence[RunUse], queued: int, wanted: M
         view.memory_mib, sum(use.use.memory_mib or 0 for use in memory), sum(use.memory_mib for use in memory)
     )
     reading[QUEUE] = {"waiting": queued}
-    return reading
+    return reading if gpus is None else with_gpus(reading, view, gpus)
+
+
+def with_gpus(reading: Reading, view: ClusterView, gpus: GpuUse) -> Reading:
+    """The same with Prometheus' word on the GPUs, jobs from outside the portal too; what it does not tell is not known."""
+    told = gpuuse.by_type(view, gpus)
+    changed = {
+        GPU + label: _told(reading.get(GPU + label, {}), amount, told.get(label)) for label, amount in view.gpus.items()
+    }
+    return {**reading, **changed}
+
+
+def node_readings(view: ClusterView, gpus: GpuUse | None) -> dict[str, Reading]:
+    """Each node's part of a sample: what is allocated and, of GPUs, how many are in use (None: not measured)."""
+    found: dict[str, Reading] = {}
+    for node in view.nodes:
+        seen = gpuuse.of_node(node, gpus) if gpus is not None else None
+        reading: dict[str, dict[str, float | None]] = {
+            CPU: {"allocated": node.cpus.allocated},
+            MEMORY: {"allocated": node.memory_mib.allocated},
+        }
+        for label, amount in node.gpus.items():
+            busy = None if seen is None else sum(one.label == label and one.reading.is_busy for one in seen)
+            reading[GPU + label] = {"allocated": amount.allocated, "used": busy}
+        found[node.name] = reading
+    return found
+
+
+def _told(figures: Mapping[str, float | None], amount: Amount, use: TypeUse | None) -> dict[str, float | None]:
+    if use is None or (use.measured == 0 and amount.allocated > 0):
+        return {**figures, "used": None, "measured": 0}
+    sums = _sums(amount, use.busy, use.measured)
+    return {**figures, **sums, SIMULATED: 1 if use.simulated else 0}
 
 
 def _sums(amount: Amount, used: float, covered: float) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Workload, now
 from portal.domain.comparison import LETTERS, Where, flat
-from portal.services import models, modelview, runmetrics, workloads
+from portal.services import analyses, models, modelview, runmetrics, workloads
 from portal.services.audit import Actor
 from portal.services.errors import Unavailable
 from portal.services.modelview import ModelLine
@@ -68,6 +68,17 @@ async def versions(
             for letter, line in zip(LETTERS, lines, strict=False)
         ]
     )
+
+
+async def figures(
+    session: AsyncSession, actor: Actor, subjects: Sequence[Subject]
+) -> tuple[Mapping[str, Mapping[str, float | str]], ...]:
+    """Operator -> figures of each of the compared, by the newest analysis of it that has any."""
+    found: dict[str, dict[str, Mapping[str, float | str]]] = {one.workload.id: {} for one in subjects}
+    for analysis in await analyses.of_workloads(session, actor, list(found)):
+        if analysis.figures:
+            found[analysis.workload_id].setdefault(analysis.version.operator.name, analysis.figures)
+    return tuple(found[one.workload.id] for one in subjects)
 
 
 async def _subject(

@@ -18,13 +18,14 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from portal.db.models import App, AppVersion, Draft, DraftSave, now
 from portal.domain.permissions import RESEARCHER, Permission
-from portal.services import apps, componentuses, placing
+from portal.services import apps, componentuses, imagechecks, imports, placing
 from portal.services.access import allowed, app_facts, demand
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Forbidden, Invalid
 from portal.services.site import site_rules
 from portal.settings import Settings
 from portal.spec import limits
+from portal.spec.graph import components_of
 from portal.spec.load import LoadedSpec, load_spec
 from portal.spec.problems import SpecError, errors_of
 from portal.spec.rules import site_problems
@@ -120,14 +121,29 @@ async def published(
     await _editable(session, actor, app_id)
     draft = await _draft_at(session, app_id, revision)
     loaded = _ready(settings, draft.spec)
-    if wrong := errors_of(await placing.problems_of(session, loaded.document)):
+    library = await placing.problems_of(session, loaded.document)
+    if wrong := errors_of([*library, *await imports.cycles_of(session, actor, loaded.spec)]):
         raise _not_ready(SpecError(wrong))
     await _check_raised(session, app_id, loaded.spec.version)
+    await _check_registries(session, loaded)
     made = await apps.upload_spec(session, actor, loaded)
     facts = {"version": made.version, "base_version": draft.base_version, "content_sha256": made.content_sha256}
     await _remove(session, draft)
     record(session, actor, Action.DRAFT_PUBLISH, "app", app_id, after=facts)
     return made
+
+
+async def _check_registries(session: AsyncSession, loaded: LoadedSpec) -> None:
+    """Raises Conflict (registry_unreachable) while the registry of an image without a digest does not answer."""
+    images = [component.image for _path, _task, component in components_of(loaded.spec)]
+    unpinned = {f"{image.registry}:{image.tag}" for image in images if image.digest is None}
+    if found := await imagechecks.away(session, unpinned):
+        names = ", ".join(found)
+        raise Conflict(
+            "registry_unreachable",
+            f"Publishing waits: the registry of {names} does not answer.",
+            f"발행을 기다립니다: {names}의 레지스트리가 응답하지 않습니다.",
+        )
 
 
 async def discard(session: AsyncSession, actor: Actor, app_id: str, *, revision: int) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Workload
-from portal.domain.approval import TestStatus, approval_reasons
+from portal.domain.approval import TestStatus
 from portal.domain.lifecycle import Phase, State
 from portal.domain.permissions import RESEARCHER, Permission
+from portal.domain.resources_text import gpu_types
 from portal.services import apps, state, workloads
-from portal.services.access import app_facts, demand, readable_workload, thresholds
+from portal.services.access import app_facts, demand, readable_workload
+from portal.services.approvalrule import reasons_for
 from portal.services.audit import Action, Actor, record
 from portal.services.intake import mapped_owner
 from portal.services.reruns import RESUME_FROM
@@ -35,6 +37,7 @@ async def edit(
     """
     workload = await readable_workload(session, actor, workload_id)
     check_name(request.name)
+    request = await workloads.with_operator(session, actor, settings, request)
     loaded, kind = checked(settings, request)
     wanted = _wanted(settings, workload, request, loaded, kind)
     changed = {name: value for name, value in wanted.items() if getattr(workload, name) != value}
@@ -88,9 +91,10 @@ async def _write(
     if voids:
         if test is not None and test.status == TestStatus.RUNNING:
             await workloads.cancel(session, actor, test.run_id, TEST_VOIDED)
-        reasons = approval_reasons(loaded.spec, thresholds(settings))
+        reasons = await reasons_for(session, settings, loaded.spec)
         workload.resolved = workload.spec_hash = None
         workload.needs_approval = bool(reasons)
+        workload.gpu_types = gpu_types(loaded.spec)
         workload.approval_reasons = [reason.as_json() for reason in reasons]
         await state.change(session, workload, State.SUBMITTED, actor, phase=Phase.CHECKING)
     await session.flush()

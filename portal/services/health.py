@@ -79,7 +79,7 @@ async def look(session: AsyncSession, actor: Actor) -> Health:
         looking=await _looking(session),
         unreachable_since=row.unreachable_since,
         picture_at=row.at,
-        backlog=await _backlog(session),
+        backlog=await backlog(session),
     )
 
 
@@ -119,7 +119,8 @@ def _parts(done: Sequence[Checkup]) -> tuple[PartLine, ...]:
     return tuple(sorted(lines, key=lambda line: line.ok))
 
 
-async def _backlog(session: AsyncSession) -> Backlog:
+async def backlog(session: AsyncSession) -> Backlog:
+    """What waits for the daemon now."""
     waits = (Workload.state == State.QUEUED.value) & Workload.phase.in_(_BEFORE_SLURM)
     return Backlog(
         to_submit=await _count(session, Workload.id, waits),

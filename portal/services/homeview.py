@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.models import Checkup, Model, User, Workload, now
 from portal.domain.lifecycle import State
 from portal.domain.permissions import ADMIN, RESEARCHER, VIEWER
-from portal.services import cluster, models
+from portal.services import cluster, identities, importnews, models
 from portal.services.audit import Actor
 from portal.services.cluster import ClusterView
 from portal.services.models import ModelFilter
@@ -22,7 +23,18 @@ RECENT = timedelta(days=7)
 ROWS = 10
 LATE = timedelta(hours=24)
 """An approval that waits longer is shown as late."""
-TroubleKind = Literal["approvals", "unmapped", "node", "mismatch", "rejected", "test_required", "test_failed", "failed"]
+TroubleKind = Literal[
+    "approvals",
+    "waiting",
+    "unmapped",
+    "node",
+    "mismatch",
+    "rejected",
+    "test_required",
+    "test_failed",
+    "failed",
+    "newer_import",
+]
 
 
 @dataclass(frozen=True)
@@ -58,9 +70,10 @@ async def look(session: AsyncSession, actor: Actor, settings: Settings) -> Home:
     view = await cluster.nodes(session, settings)
     needs: list[Need] = []
     if actor.role == ADMIN:
-        needs += [*await _to_decide(session), *await _unmapped(session), *_nodes(view), *await _mismatches(session)]
+        needs += [*await _to_decide(session), *await _waiting(session), *await _unmapped(session)]
+        needs += [*_nodes(view), *await _mismatches(session)]
     if actor.role in (ADMIN, RESEARCHER):
-        needs += await _own(session, actor)
+        needs += [*await _own(session, actor), *await _imports(session, actor)]
     stored = (await models.page(session, actor, ModelFilter(), 1, ROWS)).items if actor.role == VIEWER else []
     queued = await session.scalar(select(func.count()).select_from(Workload).where(_is(State.QUEUED)))
     return Home(
@@ -78,6 +91,13 @@ async def _to_decide(session: AsyncSession) -> list[Need]:
     return [Need("approvals", oldest, "/approvals", count=count)] if count else []
 
 
+async def _waiting(session: AsyncSession) -> list[Need]:
+    """People who signed in by SSO and whom no rule gave a role."""
+    query = select(func.count(), func.min(User.created_at)).where(User.active, identities.waits())
+    count, oldest = (await session.execute(query)).one()
+    return [Need("waiting", oldest, "/admin/users?status=waiting", count=count)] if count else []
+
+
 async def _unmapped(session: AsyncSession) -> list[Need]:
     """People who may submit by their role and cannot, because nobody told which Unix user they are."""
     query = select(func.count(), func.min(User.created_at)).where(
@@ -89,7 +109,7 @@ async def _unmapped(session: AsyncSession) -> list[Need]:
 
 def _nodes(view: ClusterView) -> list[Need]:
     return [
-        Need("node", view.at, "/resources?tab=nodes", name=node.name, reason=node.reason)
+        Need("node", view.at, f"/resources/nodes/{quote(node.name, safe='')}", name=node.name, reason=node.reason)
         for node in view.nodes
         if node.state in ("down", "drain")
     ]
@@ -114,6 +134,19 @@ async def _own(session: AsyncSession, actor: Actor) -> list[Need]:
     )
     found = (_need_of(workload) for workload in (await session.scalars(query)).unique())
     return [need for need in found if need is not None]
+
+
+async def _imports(session: AsyncSession, actor: Actor) -> list[Need]:
+    return [
+        Need(
+            "newer_import",
+            one.at,
+            f"/apps/{one.app_id}/builder?tab=app",
+            one.app_name,
+            reason=f"{one.source} {one.version}",
+        )
+        for one in await importnews.of_author(session, actor)
+    ]
 
 
 def _need_of(workload: Workload) -> Need | None:

@@ -12,6 +12,11 @@ def new_workload_id() -> str:
     return "W-" + "".join(secrets.choice(LETTERS) for _ in range(6))
 
 
+def new_operator_id() -> str:
+    """`OP-` and six letters."""
+    return "OP-" + "".join(secrets.choice(LETTERS) for _ in range(6))
+
+
 def new_nonce() -> str:
     """16 hex digits that tell one submission from every other."""
     return secrets.token_hex(8)

@@ -111,6 +111,16 @@ async def known(session: AsyncSession, references: Collection[str]) -> dict[str,
     return {row.reference: _check(row) for row in rows}
 
 
+async def away(session: AsyncSession, references: Collection[str]) -> list[str]:
+    """Those of these images whose registry did not answer the last time, also while it is asked again."""
+    query = select(ImageCheck.reference).where(
+        ImageCheck.reference.in_(set(references)),
+        ImageCheck.state.in_((CHECKING, UNREACHABLE)),
+        ImageCheck.retry_at.is_not(None),
+    )
+    return list(await session.scalars(query.order_by(ImageCheck.reference)))
+
+
 async def waiting(session: AsyncSession, most: int) -> Sequence[str]:
     """References for the daemon to look at: what was asked for, and again where a registry did not answer and it matters."""
     again = and_(ImageCheck.state == UNREACHABLE, ImageCheck.retry_at <= now(), _matters())

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import LoopTest, User, Workload, now
 from portal.domain.approval import TestStatus
+from portal.domain.kinds import NO_REQUESTS
 from portal.domain.lifecycle import TERMINAL, Decision, State
 from portal.domain.permissions import ADMIN, RESEARCHER, Permission
 from portal.domain.resources_text import resources_text
@@ -25,7 +26,6 @@ FIRST = "first"
 """The order of a tab: open ones with a passed test before the others, then the oldest; decided ones newest first."""
 SORTS = (FIRST, "name", "submitted_at")
 OVERDUE = timedelta(hours=24)
-NO_REQUESTS = ("test", "analysis")
 """Kinds that are made by others and never wait at the gate."""
 
 

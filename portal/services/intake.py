@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.db.models import App, User, Workload
-from portal.domain.approval import approval_reasons
 from portal.domain.lifecycle import Phase, State
 from portal.domain.priority import Level
+from portal.domain.resources_text import gpu_types
 from portal.services import queue, state
-from portal.services.access import thresholds
+from portal.services.approvalrule import reasons_for
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict
 from portal.services.ids import new_workload_id
-from portal.services.quota import demand_room_for_one, one_at_a_time
+from portal.services.quota import one_at_a_time, refuse_too_many, waiting_query
 from portal.settings import Settings
 from portal.spec.models import AppSpec
 
@@ -50,8 +50,10 @@ async def enter(session: AsyncSession, actor: Actor, settings: Settings, entry: 
     if (earlier := await earlier_one(session, actor, entry.idempotency_key)) is not None:
         return earlier
     await _demand_open(session, entry.app_id)
-    await demand_room_for_one(session, settings, entry.owner)
-    reasons = approval_reasons(entry.spec, thresholds(settings))
+    known = select(waiting_query(entry.owner.id), queue.last_rank_query(Level.NORMAL))
+    waiting, last_rank = (await session.execute(known)).one()
+    refuse_too_many(settings, waiting)
+    reasons = await reasons_for(session, settings, entry.spec)
     workload = Workload(
         id=new_workload_id(),
         name=entry.name,
@@ -64,10 +66,11 @@ async def enter(session: AsyncSession, actor: Actor, settings: Settings, entry: 
         needs_approval=bool(reasons),
         approval_reasons=[reason.as_json() for reason in reasons],
         spec=entry.document,
+        gpu_types=gpu_types(entry.spec),
         options=entry.options,
         time_limit_min=entry.time_limit_min,
         priority=Level.NORMAL.value,
-        queue_rank=await queue.rank_at_end(session, settings, Level.NORMAL),
+        queue_rank=queue.rank_behind(settings, last_rank),
         note=entry.note,
         idempotency_key=entry.idempotency_key,
         rerun_of=entry.rerun_of,

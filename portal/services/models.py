@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, contains_eager, defer, raiseload
 
 from portal.db.models import App, Model, User, Workload
 from portal.domain.permissions import RESEARCHER, Permission
@@ -27,6 +27,17 @@ STORED = "stored"
 STATES = ("saving", STORED, "save_failed", "purged")
 ARCHIVED = "archived"
 SORTS = ("name", "version", "created_at", "size", "owner")
+
+
+_LISTED = contains_eager(Model.workload).options(
+    contains_eager(Workload.app),
+    contains_eager(Workload.owner),
+    raiseload(Workload.attempts),
+    raiseload(Workload.tests),
+    defer(Workload.spec, raiseload=True),
+    defer(Workload.resolved, raiseload=True),
+)
+"""Specs, tests and attempts with their plans and reports are most of what a run is, and nothing of a list of models."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +74,8 @@ class ModelFile:
 
 
 async def page(session: AsyncSession, actor: Actor, wanted: ModelFilter, number: int, size: int) -> Page[Model]:
-    """A page of the visible models."""
-    query = visible(actor).join(User, User.id == Workload.owner_id).where(*_conditions(actor, wanted))
+    """A page of the visible models; of the runs that made them what a list shows."""
+    query = visible(actor).join(User, User.id == Workload.owner_id).where(*_conditions(actor, wanted)).options(_LISTED)
     return await paged(session, query.order_by(*_order(wanted.sort)), number, size)
 
 
@@ -159,14 +170,16 @@ async def _stored(session: AsyncSession, actor: Actor, app_id: str, version: int
     return model
 
 
-async def open_file(store: ObjectStore, file: ModelFile, offset: int, length: int) -> AsyncIterator[bytes]:
+async def open_file(
+    store: ObjectStore, file: ModelFile, offset: int, length: int, *, bucket: str = BUCKET
+) -> AsyncIterator[bytes]:
     """The file's bytes from `offset`, `length` of them; the first chunk is read before this returns, so that errors come early.
 
     Raises Unavailable when the store does not answer or lacks what the manifest promises.
     """
     if length == 0:
         return _chain(b"", None)
-    chunks = store.iter_bytes(BUCKET, file.key, offset, length)
+    chunks = store.iter_bytes(bucket, file.key, offset, length)
     try:
         first = await anext(chunks)
     except (StoreError, StopAsyncIteration) as error:

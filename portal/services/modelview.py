@@ -17,6 +17,8 @@ from portal.services.audit import Actor
 from portal.services.models import ModelFilter
 from portal.services.paging import Page
 
+MOST_CHOICES = 200
+"""Longer lists are searched, by name or id."""
 FIGURES = ("count", "first", "final", "min", "max", "mean")
 
 
@@ -67,7 +69,7 @@ class ModelDetail:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the filters of the list offer: Apps and owners that have visible models."""
+    """What the filters offer: owners and Apps that have visible models; no Apps where they are too many to choose from."""
 
     apps: tuple[tuple[str, str], ...]
     owners: tuple[tuple[str, str], ...]
@@ -97,11 +99,13 @@ async def lines(session: AsyncSession, actor: Actor, found: Sequence[Model]) -> 
 async def choices(session: AsyncSession, actor: Actor) -> Choices:
     """What the list can be narrowed to."""
     shown = models.visible(actor).join(User, User.id == Workload.owner_id)
-    apps = await session.execute(shown.with_only_columns(App.id, App.name).distinct().order_by(App.name, App.id))
+    named = shown.with_only_columns(App.id, App.name).distinct().order_by(App.name, App.id)
+    apps = (await session.execute(named.limit(MOST_CHOICES + 1))).all()
     people = await session.execute(
         shown.with_only_columns(User.username, User.display_name).distinct().order_by(User.display_name)
     )
-    return Choices(tuple((row[0], row[1]) for row in apps), tuple((row[0], row[1]) for row in people))
+    offered = apps if len(apps) <= MOST_CHOICES else ()
+    return Choices(tuple((row[0], row[1]) for row in offered), tuple((row[0], row[1]) for row in people))
 
 
 async def detail(session: AsyncSession, actor: Actor, app_id: str, version: int) -> ModelDetail:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -21,8 +21,8 @@ class Page(Generic[T]):
 
 
 async def paged(session: AsyncSession, query: Select[T], number: int, size: int) -> Page[T]:
-    """Page `number` (from 1) of the ordered `query`; a page past the end is empty."""
-    total = await session.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
+    """Page `number` (from 1) of the ordered `query`, of whole rows; a page past the end is empty."""
+    total = await session.scalar(query.with_only_columns(func.count(), maintain_column_froms=True).order_by(None))
     rows = await session.scalars(query.offset((number - 1) * size).limit(size))
     return Page(list(rows.unique()), total or 0)
 

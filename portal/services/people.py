@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.models import BrowserSession, Token, User, Workload, now
 from portal.domain.lifecycle import LIVE
 from portal.domain.permissions import ROLES, Permission
-from portal.services import accounts, mapping, passwords, workloads
+from portal.services import accounts, identities, mapping, passwords, workloads
 from portal.services.access import demand
 from portal.services.accounts import Role
 from portal.services.audit import Actor
 from portal.services.paging import Page, contains, paged
 from portal.services.quota import PENDING
 
-ACTIVE, DEACTIVATED = "active", "deactivated"
+ACTIVE, DEACTIVATED, WAITING = "active", "deactivated", "waiting"
 UNMAPPED = "none"
 MAPPING_STATES = (
     mapping.VERIFIED,
@@ -88,7 +88,9 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.role:
         found.append(User.role == wanted.role)
     if wanted.status:
-        found.append(User.active.is_(wanted.status == ACTIVE))
+        found.append(User.active.is_(wanted.status != DEACTIVATED))
+    if wanted.status == WAITING:
+        found.append(identities.waits())
     if wanted.mapping:
         found.append(mapping.state_is("" if wanted.mapping == UNMAPPED else wanted.mapping))
     if wanted.mapped_only:
@@ -157,6 +159,7 @@ async def change(session: AsyncSession, actor: Actor, username: str, details: De
             display_name=details.display_name,
             email=details.email,
         )
+    await identities.role_was_given(session, user)
     if (user.unix_user, user.slurm_account) != (details.unix_user, details.slurm_account):
         await accounts.map_slurm(session, actor, username, details.unix_user, details.slurm_account)
     return user

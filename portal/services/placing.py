@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import App, AppVersion, Component, ComponentVersion, Draft
-from portal.services import apps, components, imagechecks
+from portal.services import apps, components, imagechecks, imports
 from portal.services.apps import Checked
 from portal.services.audit import Actor
 from portal.services.imagechecks import Check
@@ -84,14 +84,15 @@ def _own_tasks(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield str(task["task_id"]), str(task.get("name", ""))
 
 
-async def check(session: AsyncSession, settings: Settings, content: bytes) -> Checked:
-    """As `apps.check`, and with what the library says of a spec that can be read."""
+async def check(session: AsyncSession, actor: Actor, settings: Settings, content: bytes) -> Checked:
+    """As `apps.check`, and with what library and imported Apps say of a spec that can be read."""
     found = apps.check(settings, content)
     try:
-        document = load_spec(content).document
+        loaded = load_spec(content)
     except SpecError:
         return found
-    problems = listed([*found.problems, *await problems_of(session, document)])
+    library = await problems_of(session, loaded.document)
+    problems = listed([*found.problems, *library, *await imports.problems_of(session, actor, loaded.spec)])
     return Checked(not errors_of(problems), problems)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from containers.image import ImageConfig
@@ -29,6 +29,19 @@ from slurm.plan import Form, Plan
 from slurm.plan.explain import explain
 
 SAMPLES_A_COMPONENT = 20
+SHARES_LIMITED = (
+    "GPU shares are for development and inference. A cooperative limit keeps each to its part of cores and memory: "
+    "a library that the image can take out again.",
+    "GPU 분할은 개발·추론 용도입니다. 코어와 메모리는 협조적 제한입니다: 미리 불러오는 라이브러리가 지키며, 이미지가 이를 "
+    "해제할 수 있습니다.",
+)
+SHARES_FREE = (
+    "GPU shares are for development and inference. This site sets no limit on a share's cores and memory: neighbours "
+    "on the same GPU can take each other's.",
+    "GPU 분할은 개발·추론 용도입니다. 이 사이트에는 분할의 코어·메모리 제한이 없어 같은 GPU를 쓰는 작업끼리 영향을 줄 수 "
+    "있습니다.",
+)
+"""(English, Korean)."""
 _PLAN = TypeAdapter(Plan)
 _NOBODY = "nobody"
 _PREVIEW_ID = "W-PREVIEW"
@@ -57,6 +70,15 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
     return _PLAN.validate_python(document)
 
 
+def plan_words(plan: Plan, spec: AppSpec, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(English, Korean): the plan in words, and of shares what they are for and what keeps them to their part."""
+    english, korean = explain(plan, names_of(spec))
+    if not any(group.shards for job in plan.jobs for group in job.groups):
+        return tuple(english), tuple(korean)
+    en, ko = SHARES_LIMITED if settings.sharing.library else SHARES_FREE
+    return (*english, en), (*korean, ko)
+
+
 async def preview(
     session: AsyncSession,
     settings: Settings,
@@ -80,9 +102,9 @@ async def preview(
         session, settings, spec, form=form, smallest=smallest, account=account, time_limit_min=time_limit_min
     )
     plan = _plan(request, inventory, settings)
-    words_en, words_ko = explain(plan, names_of(spec))
+    words_en, words_ko = plan_words(plan, spec, settings)
     scripts = _scripts(request, inventory, settings) if with_scripts else ()
-    return PlanPreview(plan_document(plan), tuple(words_ko), tuple(words_en), scripts)
+    return PlanPreview(plan_document(plan), words_ko, words_en, scripts)
 
 
 async def check_fit(
@@ -188,16 +210,26 @@ def no_plan(spec: AppSpec, error: PlanError) -> Invalid:
 
 async def expected_durations(session: AsyncSession, spec: AppSpec) -> Mapping[str, float]:
     """Step id -> median seconds of the newest runs of the same component; steps without history are absent."""
-    steps = {f"{task.task_id}/{component.id}": component.component_id for _path, task, component in components_of(spec)}
-    query = (
-        select(DurationSample.component_id, DurationSample.seconds)
-        .where(DurationSample.component_id.in_(set(steps.values())))
-        .order_by(DurationSample.id.desc())
-        .limit(SAMPLES_A_COMPONENT * len(steps))
+    components = {component.component_id for _path, _task, component in components_of(spec)}
+    return durations_of(spec, await usual_durations(session, components))
+
+
+async def usual_durations(session: AsyncSession, component_ids: Collection[str]) -> dict[str, float]:
+    """Component id -> median seconds of its newest runs; those without history are absent."""
+    newest = func.row_number().over(partition_by=DurationSample.component_id, order_by=DurationSample.id.desc())
+    ranked = (
+        select(DurationSample.component_id, DurationSample.seconds, newest.label("age"))
+        .where(DurationSample.component_id.in_(component_ids))
+        .subquery()
     )
+    query = select(ranked.c.component_id, ranked.c.seconds).where(ranked.c.age <= SAMPLES_A_COMPONENT)
     samples: dict[str, list[float]] = defaultdict(list)
     for component_id, seconds in await session.execute(query):
-        if len(samples[component_id]) < SAMPLES_A_COMPONENT:
-            samples[component_id].append(seconds)
-    medians = {component_id: statistics.median(values) for component_id, values in samples.items()}
-    return {step: medians[component_id] for step, component_id in steps.items() if component_id in medians}
+        samples[component_id].append(seconds)
+    return {component_id: statistics.median(values) for component_id, values in samples.items()}
+
+
+def durations_of(spec: AppSpec, usual: Mapping[str, float]) -> dict[str, float]:
+    """Step id -> its component's usual seconds, where they are known."""
+    steps = {f"{task.task_id}/{component.id}": component.component_id for _path, task, component in components_of(spec)}
+    return {step: usual[component_id] for step, component_id in steps.items() if component_id in usual}

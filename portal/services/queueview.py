@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.models import Workload
 from portal.domain.priority import Level, PriorityScale
 from portal.domain.reasons import Reason, explain
-from portal.services import cluster, queue, why
+from portal.services import cluster, wholequeue, why
 from portal.services.audit import Actor
+from portal.services.outside import Key
 from portal.services.paging import Page
-from portal.services.queue import QueueEntry
+from portal.services.queueentry import QueueEntry
+from portal.services.wholequeue import EXTERNAL, WholeQueue
 from portal.settings import Settings
-
-EXTERNAL = "external"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Wanted:
     def fits(self, line: QueueEntry) -> bool:
         """Whether the line is shown."""
         if line.phase == EXTERNAL and not self.outside:
+            return False
+        if self.mine and not line.own:
             return False
         if self.gpu and not (self.gpu in line.gpus or (self.gpu == "cpu" and not line.gpus)):
             return False
@@ -92,35 +94,36 @@ async def view(
     session: AsyncSession, actor: Actor, settings: Settings, wanted: Wanted, number: int, size: int
 ) -> QueueView:
     """The waiting lines that one asks for. Raises Forbidden."""
-    lines = in_place(await queue.entries(session, actor, settings), PriorityScale.of(settings))
-    fitting = [line for line in lines if wanted.fits(line)]
-    if wanted.mine:
-        own = {one.workload_id for one in await queue.entries(session, actor, settings, mine=True)}
-        fitting = [line for line in fitting if line.workload_id in own]
-    part = fitting[(number - 1) * size : number * size]
+    whole = await wholequeue.read(session, actor, settings, lambda lines: place_key(lines, PriorityScale.of(settings)))
+    start, stop = (number - 1) * size, number * size
+    if wanted == Wanted():
+        total, part = len(whole), whole.part(start, stop)
+    else:
+        fitting = [line for line in _candidates(whole, wanted) if wanted.fits(line)]
+        total, part = len(fitting), fitting[start:stop]
     seen = await cluster.nodes(session, settings)
     reasons = await _reasons(session, seen, part)
-    neighbours = _neighbours(lines)
+    neighbours = _neighbours(whole.lines)
     rows = [
         Row(line, reason, *neighbours.get(line.workload_id or "", (None, None)))
         for line, reason in zip(part, reasons, strict=True)
     ]
+    wanted_gpus = whole.gpus
     return QueueView(
-        rows=Page(rows, len(fitting)),
-        whole=len(lines),
-        demands=tuple(
-            Demand(label, sum(line.gpus.get(label, 0) for line in lines), amount) for label, amount in seen.gpus.items()
-        ),
-        oldest=min((line for line in lines if line.submitted_at), key=_age, default=None),
+        rows=Page(rows, total),
+        whole=len(whole),
+        demands=tuple(Demand(label, wanted_gpus.get(label, 0), amount) for label, amount in seen.gpus.items()),
+        oldest=whole.oldest,
         at=seen.at,
         unreachable_since=seen.unreachable_since,
         fake_gpus=seen.fake_gpus,
-        groups=_groups(fitting),
+        groups=_groups([line for line in whole.lines if wanted.fits(line)]),
     )
 
 
-def _age(line: QueueEntry) -> float:
-    return line.submitted_at.timestamp() if line.submitted_at else 0.0
+def _candidates(whole: WholeQueue, wanted: Wanted) -> Sequence[QueueEntry]:
+    """Jobs from outside are made into lines only where one of them may fit."""
+    return whole.lines if wanted.mine or not wanted.outside else whole.part(0, len(whole))
 
 
 def _groups(lines: Sequence[QueueEntry]) -> dict[str, int]:
@@ -132,7 +135,7 @@ def _groups(lines: Sequence[QueueEntry]) -> dict[str, int]:
     return counts
 
 
-def in_place(lines: Sequence[QueueEntry], scale: PriorityScale) -> list[QueueEntry]:
+def place_key(lines: Sequence[QueueEntry], scale: PriorityScale) -> Callable[[QueueEntry], Key]:
     """Slurm's order; what Slurm has no priority for yet (being moved, or held) where its level and rank will put it."""
     bases = {
         line.priority: line.slurm_priority + line.nice
@@ -141,12 +144,9 @@ def in_place(lines: Sequence[QueueEntry], scale: PriorityScale) -> list[QueueEnt
     }
     order = list(scale.qos)
 
-    def key(line: QueueEntry) -> tuple[bool, float, int]:
-        settled = (
-            line.phase == EXTERNAL or line.wanted_nice is None or (bool(line.slurm_priority) and not line.applying)
-        )
-        if line.slurm_id is None or settled:
-            return line.slurm_priority is None, -(line.slurm_priority or 0), line.slurm_id or 0
+    def key(line: QueueEntry) -> Key:
+        if line.slurm_id is None or line.wanted_nice is None or (bool(line.slurm_priority) and not line.applying):
+            return wholequeue.slurms_key(line)
         level = Level(line.priority)
         base = bases.get(level)
         if base is None:
@@ -156,7 +156,7 @@ def in_place(lines: Sequence[QueueEntry], scale: PriorityScale) -> list[QueueEnt
             base = min(higher) - reach if higher else (max(lower) + reach if lower else 0)
         return False, -(base - (line.wanted_nice or 0)), line.slurm_id
 
-    return [replace(line, order=number) for number, line in enumerate(sorted(lines, key=key), 1)]
+    return key
 
 
 def _neighbours(lines: Sequence[QueueEntry]) -> dict[str, tuple[str | None, str | None]]:

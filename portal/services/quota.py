@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import User, Workload
@@ -26,9 +26,14 @@ async def one_at_a_time(session: AsyncSession, owner: User) -> None:
 
 async def waiting_of(session: AsyncSession, owner_id: int) -> int:
     """How many of this user's requests wait now."""
+    return await session.scalar(select(waiting_query(owner_id))) or 0
+
+
+def waiting_query(owner_id: int) -> ScalarSelect[int]:
+    """The same as a part of a query."""
     waiting = select(func.count()).select_from(Workload)
     mine = waiting.where(Workload.owner_id == owner_id, Workload.state.in_(PENDING), Workload.kind != TEST)
-    return await session.scalar(mine) or 0
+    return mine.scalar_subquery()
 
 
 async def demand_room_for_one(session: AsyncSession, settings: Settings, owner: User) -> None:
@@ -36,7 +41,12 @@ async def demand_room_for_one(session: AsyncSession, settings: Settings, owner: 
 
     Minimal run tests do not count: each belongs to a request that does.
     """
-    count, most = await waiting_of(session, owner.id), settings.limits.pending_workloads
+    refuse_too_many(settings, await waiting_of(session, owner.id))
+
+
+def refuse_too_many(settings: Settings, count: int) -> None:
+    """As `demand_room_for_one`, for a count that is known."""
+    most = settings.limits.pending_workloads
     if count < most:
         return
     raise TooMany(

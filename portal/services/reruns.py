@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from portal.db.models import User, Workload
 from portal.domain.lifecycle import TERMINAL, State
 from portal.domain.permissions import RESEARCHER, Permission
+from portal.services import analyses
 from portal.services.access import demand, readable_workload, workload_facts
 from portal.services.audit import Action, Actor
 from portal.services.errors import Conflict, Invalid
@@ -55,6 +56,8 @@ async def rerun(
     owner = await mapped_owner(session, actor)
     loaded = _loaded(settings, old, request.overrides)
     options = {name: old.options[name] for name in _KEPT_OPTIONS if name in old.options}
+    if old.owner_id == owner.id and analyses.OPTION in old.options:
+        options[analyses.OPTION] = old.options[analyses.OPTION]
     if request.resume:
         options[RESUME_FROM] = _checkpoints(old, owner)
     entry = Entry(
@@ -77,6 +80,12 @@ async def rerun(
 
 
 def _check_ended(old: Workload) -> None:
+    if old.kind == analyses.KIND:
+        raise Conflict(
+            "not_rerunnable",
+            f"{old.id} is an analysis. Run its Operator again: `one analyses again {old.id}`.",
+            f"{old.id}은(는) 분석입니다. 다시 분석하세요: `one analyses again {old.id}`.",
+        )
     if old.kind not in RERUN_KINDS:
         raise Conflict(
             "not_rerunnable",

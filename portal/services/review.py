@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anyio import to_thread
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import AppVersion, Event, LoopTest, User, Workload
 from portal.domain.approval import Refusal, Thresholds, approve_refusal, test_refusal
+from portal.domain.kinds import NO_REQUESTS
 from portal.domain.lifecycle import Decision, State
 from portal.domain.permissions import ADMIN, RESEARCHER, Permission
-from portal.services import cluster, planning, usage, workloads
+from portal.services import cluster, efficiency, planning, workloads
 from portal.services.access import active_admins, allowed, demand, readable_workload, thresholds, workload_facts
 from portal.services.audit import Actor
 from portal.services.errors import NotFound, ServiceError
-from portal.services.inbox import NO_REQUESTS
 from portal.services.planning import PlanPreview
 from portal.services.tests import facts_of
 from portal.settings import Settings
@@ -79,7 +78,8 @@ class Compared:
 
 @dataclass(frozen=True)
 class Review:
-    """Everything of P14. `plan` is None with `plan_problem` saying why."""
+    """Everything of P14. `tests` are those of its hash, newest first, then the void ones; `plan` is None with `plan_problem`
+    saying why."""
 
     workload: Workload
     spec: AppSpec
@@ -127,8 +127,8 @@ async def review(session: AsyncSession, actor: Actor, settings: Settings, worklo
         spec=spec,
         past=await _past(session, workload),
         thresholds=thresholds(settings),
-        asked=await _asked(session, settings, workload, spec),
-        tests=tuple(reversed(workload.tests)),
+        asked=await _asked(session, workload, spec),
+        tests=(*reversed(workload.tests), *await _void_tests(session, workload)),
         compared=await _compared(session, workload, spec),
         newer_version=await _newer_version(session, workload),
         plan=plan,
@@ -144,12 +144,20 @@ async def review(session: AsyncSession, actor: Actor, settings: Settings, worklo
     )
 
 
-async def _asked(session: AsyncSession, settings: Settings, workload: Workload, spec: AppSpec) -> tuple[Asked, ...]:
+async def _void_tests(session: AsyncSession, workload: Workload) -> Sequence[LoopTest]:
+    """Tests of what the request was before it was changed, newest first; none of them counts any more (D7)."""
+    query = select(LoopTest).where(
+        LoopTest.requested_for_id == workload.id, LoopTest.spec_hash != (workload.spec_hash or "")
+    )
+    return (await session.scalars(query.order_by(LoopTest.id.desc()))).all()
+
+
+async def _asked(session: AsyncSession, workload: Workload, spec: AppSpec) -> tuple[Asked, ...]:
     over = {(reason["step"], reason["resource"]) for reason in workload.approval_reasons}
     test = workload.test
     sizes: Mapping[str, Any] = test.size if test else {}
     run = await session.get(Workload, test.run_id) if test else None
-    peaks = await to_thread.run_sync(usage.peaks, settings, run) if run else {}
+    peaks = efficiency.peaks(run) if run else {}
     found = []
     for _path, task, component in components_of(spec):
         step = f"{task.task_id}/{component.id}"

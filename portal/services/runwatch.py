@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -16,28 +16,18 @@ from anyio import to_thread
 from portal.db.models import Attempt, Workload
 from portal.domain.metrics import MAX_KEY_CHARS, MAX_METRICS, NOT_METRICS, as_float
 from portal.domain.series import MOST_POINTS, Point, thinned, x_of
+from portal.domain.usage import Meter, Use, joined
 from portal.rundir import RunDir, RunDirError
+from portal.services import usage
 from portal.services.jsontail import JsonTail
 from portal.services.progress import read_progress
 from portal.services.runfolder import run_folder
+from portal.services.useseries import UsePoint, UseSeries
 from portal.settings import Settings
 
 LOOK_INTERVAL_S = 1.0
 _KEPT_RUNS = 64
-_MOST_RANKS = 8
-"""Ranks of one step whose use is read; more are larger runs whose ranks do the same."""
 Series = Mapping[str, tuple[Point, ...]]
-
-
-@dataclass(frozen=True)
-class Use:
-    """What one step uses: the newest samples of its ranks summed, the most memory ever, the mean use of its GPUs in percent."""
-
-    rss_mib: float
-    peak_mib: float
-    cores: float | None
-    gpu_percent: float | None
-    gpu_mib: float | None
 
 
 @dataclass(frozen=True)
@@ -47,6 +37,7 @@ class RunNow:
     report: Mapping[str, Any] = field(default_factory=dict)
     series: Mapping[str, Series] = field(default_factory=dict)
     uses: Mapping[str, Use] = field(default_factory=dict)
+    usage: Mapping[str, tuple[UsePoint, ...]] = field(default_factory=dict)
     gpus: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     trouble: str = ""
     mark: str = ""
@@ -78,7 +69,7 @@ class RunWatch:
         folder = functools.partial(run_folder, self._settings, workload, attempt)
         try:
             report = attempt.report if attempt.outcome else read_progress(folder, workload, attempt).as_json()
-            run.read(folder(), report or {}, _base(workload, report or {}))
+            run.read(folder(), workload, report or {})
         except (RunDirError, OSError) as error:
             return RunNow(report=attempt.report or {}, trouble=str(error))
         return run.shown(report or {})
@@ -89,9 +80,7 @@ class _Rank:
     """The use of one rank so far."""
 
     tail: JsonTail
-    newest: Mapping[str, Any] = field(default_factory=dict)
-    before: Mapping[str, Any] = field(default_factory=dict)
-    peak_mib: float = 0.0
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass
@@ -105,6 +94,7 @@ class _Step:
     gpus: tuple[int, ...] = ()
     lines: int = 0
     points: dict[str, list[Point]] = field(default_factory=dict)
+    used: UseSeries = field(default_factory=UseSeries)
 
     def read(self, folder: RunDir) -> None:
         """Take what is new."""
@@ -114,10 +104,10 @@ class _Step:
         for line in self.launcher.new(folder):
             if line.get("event") == "started" and isinstance(line.get("gpus"), list):
                 self.gpus = tuple(index for index in line["gpus"] if isinstance(index, int))
-        for rank in self.ranks:
+        for number, rank in enumerate(self.ranks):
             for line in rank.tail.new(folder):
-                rank.before, rank.newest = rank.newest, line
-                rank.peak_mib = max(rank.peak_mib, _finite(line.get("rss_mib")))
+                if rank.meter.take(line):
+                    self.used.add(number, _point(rank.meter))
 
     def _take(self, line: Mapping[str, Any]) -> None:
         x = x_of(line, self.lines)
@@ -134,19 +124,8 @@ class _Step:
 
     def use(self) -> Use | None:
         """None before the first sample."""
-        said = [rank for rank in self.ranks if rank.newest]
-        if not said:
-            return None
-        gpus = [gpu for rank in said for gpu in rank.newest.get("gpus") or () if isinstance(gpu, dict)]
-        cores = [_cores(rank) for rank in said]
-        known = [value for value in cores if value is not None]
-        return Use(
-            rss_mib=sum(_finite(rank.newest.get("rss_mib")) for rank in said),
-            peak_mib=max(rank.peak_mib for rank in said),
-            cores=sum(known) if known else None,
-            gpu_percent=sum(_finite(gpu.get("util")) for gpu in gpus) / len(gpus) if gpus else None,
-            gpu_mib=sum(_finite(gpu.get("mem_mib")) for gpu in gpus) if gpus else None,
-        )
+        said = [rank.meter for rank in self.ranks if rank.meter.samples]
+        return joined([meter.now() for meter in said]) if said else None
 
 
 @dataclass
@@ -158,14 +137,15 @@ class _Run:
     now: RunNow = field(default_factory=RunNow)
     steps: dict[str, _Step] = field(default_factory=dict)
 
-    def read(self, folder: RunDir, report: Mapping[str, Any], base: str) -> None:
+    def read(self, folder: RunDir, workload: Workload, report: Mapping[str, Any]) -> None:
         """Take what is new of every step that has begun. Raises Refused, OSError."""
+        base = usage.base_of(workload, report)
         for step, said in report.get("steps", {}).items():
             if said.get("started") is None:
                 continue
             place = f"{base}steps/{step}/t{said['try']}"
             if step not in self.steps or self.steps[step].place != place:
-                self.steps[step] = _new_step(place, f"{base}steps/{step}", len(said.get("hosts") or [""]))
+                self.steps[step] = _new_step(place, f"{base}steps/{step}", usage.files(workload, report, step, said))
             self.steps[step].read(folder)
 
     def shown(self, report: Mapping[str, Any]) -> RunNow:
@@ -176,27 +156,23 @@ class _Run:
         uses = {step: use for step, read in self.steps.items() if (use := read.use()) is not None}
         said = repr((report, uses, [(step, read.lines, read.gpus) for step, read in self.steps.items()]))
         gpus = {step: read.gpus for step, read in self.steps.items()}
-        return RunNow(report, series, uses, gpus, "", sha256(said.encode()).hexdigest()[:16])
+        usage = {step: read.used.points() for step, read in self.steps.items()}
+        return RunNow(report, series, uses, usage, gpus, "", sha256(said.encode()).hexdigest()[:16])
 
 
-def _base(workload: Workload, report: Mapping[str, Any]) -> str:
-    """A general test has a folder a pass (docs/architecture.md, "Run directory"): that of the newest one."""
-    passes = int(workload.options.get("iterations", 1))
-    return "" if passes == 1 else f"i{min(len(report.get('iterations', ())) + 1, passes)}/"
+def _new_step(place: str, folder: str, samples: Sequence[str]) -> _Step:
+    ranks = [_Rank(JsonTail(path)) for path in samples]
+    return _Step(place, JsonTail(f"{folder}/metrics.jsonl"), JsonTail(f"{place}/events.0.jsonl"), ranks)
 
 
-def _new_step(place: str, folder: str, ranks: int) -> _Step:
-    tails = [_Rank(JsonTail(f"{place}/usage.{rank}.jsonl")) for rank in range(min(ranks, _MOST_RANKS))]
-    return _Step(place, JsonTail(f"{folder}/metrics.jsonl"), JsonTail(f"{place}/events.0.jsonl"), tails)
-
-
-def _cores(rank: _Rank) -> float | None:
-    """How many cores the rank kept busy between its last two samples."""
-    seconds = _finite(rank.newest.get("t")) - _finite(rank.before.get("t"))
-    used = _finite(rank.newest.get("cpu_s")) - _finite(rank.before.get("cpu_s"))
-    return used / seconds if rank.before and seconds > 0 and used >= 0 else None
-
-
-def _finite(value: object) -> float:
-    number = as_float(value)
-    return number if math.isfinite(number) else 0.0
+def _point(meter: Meter) -> UsePoint:
+    """The newest sample of a rank."""
+    sample, cores = meter.newest()
+    known = [gpu.percent for gpu in sample.gpus if gpu.percent is not None]
+    return UsePoint(
+        t=sample.t,
+        rss_mib=sample.memory_mib,
+        cores=cores,
+        gpu_percent=sum(known) / len(known) if known else None,
+        gpu_mib=sample.gpu_memory_mib,
+    )

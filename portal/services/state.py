@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import Attempt, Event, LoopTest, Workload, now
+from portal.db.models import Analysis, Attempt, Event, LoopTest, Workload, now
 from portal.domain.lifecycle import LABELS, TERMINAL, State, check_transition
+from portal.services import telling
 from portal.services.audit import DAEMON, Action, Actor, record
 
 
@@ -43,7 +44,7 @@ async def write(
     workload.state = to.value
     workload.phase = phase
     workload.unknown_since = None
-    moment = now()
+    moment, again = now(), workload.started_at is not None
     if to is State.QUEUED:
         workload.queued_at = moment
     elif to is State.RUNNING:
@@ -63,8 +64,11 @@ async def write(
         after=facts,
     )
     event(session, workload, "portal", f"state_{to.value}", text=actor.name, data=facts)
+    await telling.changed(session, actor, workload, before, again=again)
     if workload.kind == "test" and to in TERMINAL:
         await _close_test(session, workload, to)
+    if workload.kind == "analysis" and to in TERMINAL:
+        await _tell_analysed(session, actor, workload, to)
 
 
 def begun_attempt(workload: Workload) -> Attempt | None:
@@ -89,6 +93,7 @@ async def judge_test(session: AsyncSession, test: LoopTest, *, passed: bool, res
     record(session, DAEMON, Action.TEST_RESULT, "workload", test.requested_for_id, after=facts)
     requested_for = await session.get_one(Workload, test.requested_for_id)
     event(session, requested_for, "portal", f"test_{test.status}", text=why, data=facts)
+    telling.tested(session, requested_for, test)
 
 
 async def _close_test(session: AsyncSession, run: Workload, to: State) -> None:
@@ -98,6 +103,15 @@ async def _close_test(session: AsyncSession, run: Workload, to: State) -> None:
         korean, english = LABELS[to]
         why = {"why_ko": f"판정할 결과 없이 끝났습니다: {korean}", "why_en": f"ended without a result: {english}"}
         await judge_test(session, test, passed=False, results=why)
+
+
+async def _tell_analysed(session: AsyncSession, actor: Actor, run: Workload, to: State) -> None:
+    """Its owner, and the story of the workload that was looked at, whose state stays what it is, however the analysis ended."""
+    analysis = await session.get(Analysis, run.id)
+    if analysis is not None:
+        kind = "analysis_completed" if to is State.COMPLETED else "analysis_failed"
+        event(session, analysis.workload, "portal", kind, text=run.name, data={"run": run.id, "state": to.value})
+    telling.analysed(session, actor, run, to)
 
 
 def event(

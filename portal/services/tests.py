@@ -96,6 +96,7 @@ async def start_for(
         phase=Phase.PREPARING.value,
         decision=Decision.NOT_REQUIRED.value,
         spec=workload.spec,
+        gpu_types=workload.gpu_types,
         resolved=workload.resolved,
         spec_hash=workload.spec_hash,
         options={"tested_kind": workload.kind, "params": dict(wanted.params), "sizes": _as_json(sizes), **counts},

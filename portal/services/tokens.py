@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from portal.db.models import Token, User, now
+from portal.db.models import Identity, Token, User, now
 from portal.domain.permissions import Permission
+from portal.services import refusals
 from portal.services.access import allowed, demand, token_facts
 from portal.services.accounts import Role, user_named
 from portal.services.audit import Action, Actor, record
@@ -66,7 +67,7 @@ async def make_token(
         prefix=value[:PREFIX_CHARS],
         sha256=_digest(value),
         scopes=sorted(scope.value for scope in scopes),
-        expires_at=now() + timedelta(days=days) if days is not None else None,
+        expires_at=_end(actor, days),
     )
     session.add(token)
     await session.flush()
@@ -120,8 +121,13 @@ async def token_for(session: AsyncSession, actor: Actor, token_id: int) -> Token
 
 
 async def revoke_token(session: AsyncSession, actor: Actor, token_id: int) -> Token:
-    """End a token now: one's own, or any for admins; again is fine. Raises NotFound (also for another's)."""
+    """End a token now: one's own, or any for admins; again is fine.
+
+    Raises NotFound (also for another's), Forbidden (an admin's token without the scope `approve` ends only the admin's own).
+    """
     token = await token_for(session, actor, token_id)
+    if actor.token_prefix and token.user_id != actor.user_id:
+        demand_scope(actor, Scope.APPROVE)
     if token.revoked_at is None:
         token.revoked_at = now()
         record(session, actor, Action.TOKEN_REVOKE, "token", str(token.id), before={"prefix": token.prefix})
@@ -133,10 +139,12 @@ async def authenticate(session: AsyncSession, value: str, *, address: str = "", 
 
     Raises Unauthenticated; a refused token that is known leaves an audit row, so the caller must commit even then.
     """
-    query = select(Token).where(Token.sha256 == _digest(value))
-    token = await session.scalar(query) if value.startswith(TOKEN_MARK) else None
-    if token is None:
+    vouched = select(func.max(Identity.trusted_until)).where(Identity.user_id == Token.user_id).scalar_subquery()
+    query = select(Token, vouched).where(Token.sha256 == _digest(value))
+    row = (await session.execute(query)).one_or_none() if value.startswith(TOKEN_MARK) else None
+    if row is None:
         raise _unauthenticated("unknown")
+    token, trusted_until = row
     actor = Actor(
         name=token.user.username,
         user_id=token.user_id,
@@ -145,10 +153,11 @@ async def authenticate(session: AsyncSession, value: str, *, address: str = "", 
         address=address,
         request_id=request_id,
         token_prefix=token.prefix,
+        token_ends_at=token.expires_at,
     )
     moment = now()
-    if why := _why_refused(token, moment):
-        record(session, actor, Action.SIGN_IN_FAILED, "token", str(token.id), after={"why": why}, result="refused")
+    if why := _why_refused(token, moment) or _why_rests(token.user, trusted_until, moment):
+        await refusals.note(session, actor, Action.SIGN_IN_FAILED, "token", str(token.id), {"why": why})
         raise _unauthenticated(why)
     if token.last_used_at is None or moment - token.last_used_at >= LAST_USE_STEP:
         token.last_used_at, token.last_address = moment, address
@@ -163,7 +172,21 @@ def _why_refused(token: Token, moment: datetime) -> str:
     return "expired" if token.expires_at is not None and token.expires_at <= moment else ""
 
 
+def _why_rests(user: User, trusted_until: datetime | None, moment: datetime) -> str:
+    """An account that only an identity provider opens is trusted for a while after the provider vouched for it.
+
+    Otherwise somebody whom the provider does not know any more would keep a token until the portal is told.
+    """
+    if user.password_hash is not None or trusted_until is None:
+        return ""
+    return "unconfirmed" if trusted_until <= moment else ""
+
+
 _REFUSALS = {
+    "unconfirmed": (
+        "You have not signed in for a while, so this token rests. Sign in to the portal in the browser; then it works again.",
+        "오랫동안 로그인하지 않아 토큰이 멈춰 있습니다. 브라우저에서 포털에 로그인하면 다시 쓸 수 있습니다.",
+    ),
     "unknown": (
         "This token is not valid. Sign in with `one login`.",
         "토큰이 맞지 않습니다. `one login`으로 로그인하세요.",
@@ -184,6 +207,23 @@ def _unauthenticated(why: str) -> Unauthenticated:
 
 def _digest(value: str) -> str:
     return sha256(value.encode()).hexdigest()
+
+
+def _end(actor: Actor, days: int | None) -> datetime | None:
+    """When the new token ends: never after the one that asks for it, so that a stolen one cannot live on in others."""
+    wanted = now() + timedelta(days=days) if days is not None else None
+    return min((end for end in (wanted, actor.token_ends_at) if end is not None), default=None)
+
+
+def demand_scope(actor: Actor, scope: Scope) -> None:
+    """Raises Forbidden, naming the scope, unless the asking token or session has it."""
+    if scope in actor.scopes:
+        return
+    raise Forbidden(
+        "scope_missing",
+        f"This token lacks the scope `{scope.value}`. Make one that has it.",
+        f"이 토큰에는 `{scope.value}` 범위가 없습니다. 이 범위를 가진 토큰을 만드세요.",
+    )
 
 
 def _check_token_request(actor: Actor, user: User, name: str, scopes: Collection[Scope], days: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,15 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import AppVersion, Attempt, User, Workload, now
-from portal.domain.approval import ApprovalReason, approval_reasons
+from portal.domain.approval import ApprovalReason
+from portal.domain.kinds import NO_REQUESTS
 from portal.domain.lifecycle import State
 from portal.domain.pastwaits import PastWaits, gpus_at_once, past_waits
 from portal.domain.permissions import RESEARCHER, Permission
 from portal.domain.roomnow import Place, room_now
 from portal.services import apps, cluster, planning
-from portal.services.access import app_facts, demand, readable_workload, thresholds, workload_facts
+from portal.services.access import app_facts, demand, readable_workload, workload_facts
+from portal.services.approvalrule import approval_rule
 from portal.services.audit import Actor
 from portal.services.cluster import ClusterView
 from portal.services.errors import Conflict, Invalid, NotFound, ServiceError, Unavailable
@@ -31,7 +33,6 @@ from portal.spec.models import AppSpec
 
 WAITS_LOOKED_AT = 200
 WAITS_DAYS = 30
-TEST_KIND = "test"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Outlook:
     slurm_account: str
     blocker: ServiceError | None
     unreachable_since: datetime | None
+    shards_per_gpu: Mapping[str, int] = field(default_factory=dict)
     from_app: tuple[DiffGroup, ...] = field(default=())
     from_source: tuple[DiffGroup, ...] = field(default=())
 
@@ -104,7 +106,7 @@ async def opened(
     former_spec = load_resolved(former.spec) if former else None
     names = tuple(one.version for one in found)
     asked = select(func.count()).select_from(Workload)
-    runs = await session.scalar(asked.where(Workload.app_id == app_id, Workload.kind != TEST_KIND))
+    runs = await session.scalar(asked.where(Workload.app_id == app_id, Workload.kind.not_in(NO_REQUESTS)))
     return Opened(chosen, names, load_resolved(chosen.spec), runs or 0, former, former_spec)
 
 
@@ -112,7 +114,7 @@ async def _former(session: AsyncSession, actor: Actor, source: str, edit: str) -
     if not (source or edit):
         return None
     former = await readable_workload(session, actor, edit or source)
-    if former.kind == TEST_KIND:
+    if former.kind in NO_REQUESTS:
         raise NotFound("workload", former.id)
     if edit:
         demand_editable(actor, former)
@@ -141,7 +143,7 @@ async def last_runs(session: AsyncSession, actor: Actor, app_ids: Collection[str
     """App -> when the asker last asked for it."""
     query = (
         select(Workload.app_id, func.max(Workload.submitted_at))
-        .where(Workload.app_id.in_(app_ids), Workload.owner_id == actor.user_id, Workload.kind != TEST_KIND)
+        .where(Workload.app_id.in_(app_ids), Workload.owner_id == actor.user_id, Workload.kind.not_in(NO_REQUESTS))
         .group_by(Workload.app_id)
     )
     return {row[0]: row[1] for row in await session.execute(query)}
@@ -155,11 +157,12 @@ async def outlook(
     owner, blocker = await _owner(session, actor)
     preview, obstacle = await _planned(session, settings, loaded.spec, request, owner)
     view = await cluster.nodes(session, settings)
+    rule = await approval_rule(session, settings)
     former = begun.source_spec
     return Outlook(
         spec=loaded.spec,
         kind=kind,
-        approval=approval_reasons(loaded.spec, thresholds(settings)),
+        approval=rule.reasons(loaded.spec),
         preview=preview,
         obstacle=obstacle,
         room=await _room(session, preview, view),
@@ -168,6 +171,7 @@ async def outlook(
         slurm_account=(owner.slurm_account or "") if owner else "",
         blocker=blocker,
         unreachable_since=view.unreachable_since,
+        shards_per_gpu=rule.shards_per_gpu,
         from_app=diff_specs(begun.spec, loaded.spec),
         from_source=diff_specs(former, loaded.spec) if former else (),
     )
@@ -211,7 +215,7 @@ async def _waits(session: AsyncSession, preview: PlanPreview | None) -> PastWait
         select(Workload.queued_at, Workload.started_at, Attempt.plan)
         .join(Attempt, (Attempt.workload_id == Workload.id) & (Attempt.number == 1))
         .where(
-            Workload.kind != TEST_KIND,
+            Workload.kind.not_in(NO_REQUESTS),
             Workload.queued_at.is_not(None),
             Workload.started_at > now() - timedelta(days=WAITS_DAYS),
         )

@@ -14,7 +14,7 @@ from portal.domain.failure import words_of
 from portal.domain.lifecycle import Phase, State, label
 from portal.domain.reasons import Facts, Reason, ReasonClass, Waiting, explain_before_slurm
 from portal.domain.reasons import explain as explain_reason
-from portal.services import cluster, maintenance, queue, state
+from portal.services import cluster, maintenance, queue, state, wholequeue
 from portal.services.access import readable_workload
 from portal.services.audit import Actor
 from portal.services.planning import gpus_of_job
@@ -79,8 +79,8 @@ async def _image_troubles(session: AsyncSession, workload: Workload) -> str:
 
 async def _in_slurm(session: AsyncSession, actor: Actor, settings: Settings, workload: Workload) -> Why:
     job = queue.current_job(workload)
-    lines = await queue.entries(session, actor, settings)
-    position = next((line.order for line in lines if line.workload_id == workload.id), None)
+    whole = await wholequeue.read(session, actor, settings)
+    position = next((line.order for line in whole.lines if line.workload_id == workload.id), None)
     code = job.reason if job and job.reason and job.reason != "None" else "Priority"
     reason = explain_reason(code, await _facts(session, settings, workload, position))
     return _why(reason, position, job.estimated_start if job else None)

@@ -10,28 +10,30 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import contains_eager, defer, selectinload
 
-from portal.db.models import App, Event, User, Workload, now
-from portal.domain.approval import ApprovalReason, approval_reasons
+from portal.db.models import App, Attempt, Event, SlurmJob, User, Workload, now
+from portal.domain.approval import ApprovalReason
 from portal.domain.lifecycle import TERMINAL, Phase, State
 from portal.domain.permissions import RESEARCHER, Permission
-from portal.services import apps, cluster, planning, state
+from portal.services import analyses, apps, cluster, operators, planning, state
 from portal.services.access import (
     SHARE_LOGS,
     app_facts,
     demand,
     job_of_slurm,
     readable_workload,
-    thresholds,
     visible_workloads,
     workload_facts,
 )
+from portal.services.approvalrule import reasons_for
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, Invalid
 from portal.services.intake import Entry, earlier_one, enter, mapped_owner
 from portal.services.paging import Page, contains, paged
 from portal.services.planning import PlanPreview
 from portal.services.site import site_rules
+from portal.services.telling import NOTIFY
 from portal.settings import Settings
 from portal.spec.load import LoadedSpec, load_spec
 from portal.spec.models import NAME_PATTERN
@@ -43,6 +45,7 @@ from slurm.plan import Form
 
 RL, GENERAL = "rl", "general"
 MAX_NAME_CHARS = 128
+NO_GPU = "none"
 SORTS = {
     "submitted_at": Workload.submitted_at,
     "name": Workload.name,
@@ -50,10 +53,25 @@ SORTS = {
     "started_at": Workload.started_at,
 }
 
+_LISTED = (
+    contains_eager(Workload.app),
+    selectinload(Workload.attempts).options(
+        defer(Attempt.plan, raiseload=True),
+        defer(Attempt.report, raiseload=True),
+        defer(Attempt.usage, raiseload=True),
+        selectinload(Attempt.jobs).defer(SlurmJob.accounting, raiseload=True),
+    ),
+)
+"""A list shows where each is, not what each did: plans, reports and accounting are most of a page's bytes."""
+
 
 @dataclass(frozen=True)
 class SubmitRequest:
-    """What any door hands in. `kind` None: RL if the spec has a training_config (D8); overrides as `one --set` writes them."""
+    """What any door hands in. `kind` None: RL if the spec has a training_config (D8); overrides as `one --set` writes them.
+
+    `operator` is one of the asker's Operators ("OP-A1B2C3", or its version "OP-A1B2C3:2"), run when the workload has succeeded;
+    `notify` what to tell by every way (`portal.domain.notices.WISHES`).
+    """
 
     spec: Mapping[str, Any]
     kind: str | None = None
@@ -67,12 +85,16 @@ class SubmitRequest:
     smallest: bool = False
     run_test: bool = False
     share_logs: bool = False
+    operator: str = ""
+    notify: tuple[str, ...] = ()
 
     @property
     def options(self) -> dict[str, Any]:
         """What is kept of it beside the spec."""
         kept = {"form": self.form, "smallest": self.smallest, "run_test": self.run_test}
-        return {**kept, SHARE_LOGS: True} if self.share_logs else kept
+        shared = {SHARE_LOGS: True} if self.share_logs else {}
+        told = {NOTIFY: list(self.notify)} if self.notify else {}
+        return {**kept, **shared, **told, **({analyses.OPTION: self.operator} if self.operator else {})}
 
 
 @dataclass(frozen=True)
@@ -89,14 +111,15 @@ class DryRun:
 class WorkloadFilter:
     """Which workloads a list shows; empty means all. `job` is a Slurm job id (tests are shown too then).
 
-    `q` is part of id or name, or a Slurm job id. Those submitted at `since` or later and before `until` are shown.
-    `sort` is a key of SORTS, with `-` for the newest first.
+    `gpu` is a GPU type that it asks for (NO_GPU: none), `q` part of id or name, or a Slurm job id. Those submitted at
+    `since` or later and before `until` are shown. `sort` is a key of SORTS, with `-` for the newest first.
     """
 
     owner: str = ""
     state: str = ""
     kind: str = ""
     app: str = ""
+    gpu: str = ""
     job: str = ""
     q: str = ""
     since: datetime | None = None
@@ -114,6 +137,7 @@ async def submit(session: AsyncSession, actor: Actor, settings: Settings, reques
         return earlier
     owner = await mapped_owner(session, actor)
     check_name(request.name)
+    request = await with_operator(session, actor, settings, request)
     uploaded = _load(request.spec)
     loaded, kind = checked(settings, request, uploaded)
     try:
@@ -157,7 +181,7 @@ async def dry_run(session: AsyncSession, actor: Actor, settings: Settings, reque
         account=owner.slurm_account,
         time_limit_min=limit,
     )
-    return DryRun(preview, kind, approval_reasons(loaded.spec, thresholds(settings)), loaded.problems)
+    return DryRun(preview, kind, await reasons_for(session, settings, loaded.spec), loaded.problems)
 
 
 async def get(session: AsyncSession, actor: Actor, workload_id: str) -> Workload:
@@ -173,7 +197,7 @@ async def page(session: AsyncSession, actor: Actor, wanted: WorkloadFilter, numb
         raise Invalid("sort", f"Sort by one of {known}.", f"정렬 기준은 {known} 중 하나입니다.")
     column = SORTS[name]
     order = column.desc() if wanted.sort.startswith("-") else column.asc()
-    query = select(Workload).join(App, Workload.app_id == App.id).where(*await _conditions(session, actor, wanted))
+    query = select(Workload).join(Workload.app).where(*await _conditions(session, actor, wanted)).options(*_LISTED)
     return await paged(session, query.order_by(order, Workload.id), number, size)
 
 
@@ -219,6 +243,17 @@ async def cancel(session: AsyncSession, actor: Actor, workload_id: str, reason: 
     else:
         workload.phase = Phase.CANCELLING.value
     return workload
+
+
+async def with_operator(
+    session: AsyncSession, actor: Actor, settings: Settings, request: SubmitRequest
+) -> SubmitRequest:
+    """The request with its Operator pinned to a version. Raises NotFound, Conflict (archived, or the site has none)."""
+    if not request.operator:
+        return request
+    operators.demand_operators(settings)
+    version = await operators.find(session, actor, request.operator)
+    return replace(request, operator=operators.reference(version))
 
 
 def demand_in_use(app: App) -> None:
@@ -318,6 +353,10 @@ async def _conditions(session: AsyncSession, actor: Actor, wanted: WorkloadFilte
         conditions.append(Workload.kind != "test")
     if wanted.app:
         conditions.append(Workload.app_id == wanted.app)
+    if wanted.gpu == NO_GPU:
+        conditions.append(Workload.gpu_types == "")
+    elif wanted.gpu:
+        conditions.append(Workload.gpu_types.contains(f"|{wanted.gpu}|", autoescape=True))
     if wanted.since:
         conditions.append(Workload.submitted_at >= wanted.since)
     if wanted.until:

@@ -11,23 +11,24 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Attempt, Event, Model, SlurmJob, User, Workload, now
+from portal.domain.efficiency import Report
 from portal.domain.failure import words_of
 from portal.domain.lifecycle import LIVE, State
 from portal.domain.permissions import Permission, granted
 from portal.domain.resources_text import largest_text, resources_text
 from portal.domain.road import RoadFacts, Station, road
 from portal.domain.series import Figures, Point, best_row, figures, in_a_row
-from portal.services import queue, why
+from portal.domain.usage import Use
+from portal.services import efficiency, queue, why
 from portal.services.access import person_of, readable_workload, workload_facts
 from portal.services.audit import Actor
-from portal.services.planning import names_of, plan_of
-from portal.services.runwatch import RunNow, RunWatch, Use
+from portal.services.planning import plan_of, plan_words
+from portal.services.runwatch import RunNow, RunWatch
 from portal.services.why import Why
 from portal.settings import Settings
 from portal.spec.graph import components_of
 from portal.spec.load import load_resolved
 from portal.spec.models import AppSpec, Component, GoalCondition
-from slurm.plan.explain import explain
 
 REWARD = "reward"
 
@@ -113,6 +114,7 @@ class RunView:
     plan_en: tuple[str, ...]
     reward: Reward | None
     goals: tuple[GoalView, ...]
+    efficiency: tuple[Report, ...]
     episodes: int | None
     model: Model | None
     events: int
@@ -174,6 +176,10 @@ class RunView:
         """Het groups of the plan, over all its Slurm jobs."""
         return sum(len(job["groups"]) for job in self.attempt.plan["jobs"]) if self.attempt else 0
 
+    def name_of(self, step: str) -> str:
+        """The name of the component that this step is."""
+        return next((one.name for one in self.steps if one.step == step), step)
+
     @property
     def live(self) -> bool:
         """It may still change."""
@@ -199,7 +205,7 @@ async def view(
     seen = await runs.look(workload, attempt)
     steps = steps_of(spec, seen)
     reward = _reward(steps, seen)
-    words_en, words_ko = explain(plan_of(attempt.plan), names_of(spec)) if attempt else ([], [])
+    words_en, words_ko = plan_words(plan_of(attempt.plan), spec, settings) if attempt else ((), ())
     kinds, count, saving_at = await _story(session, workload)
     return RunView(
         workload=workload,
@@ -212,10 +218,11 @@ async def view(
         job=queue.current_job(workload) or (attempt.jobs[-1] if attempt and attempt.jobs else None),
         now=seen,
         steps=steps,
-        plan_ko=tuple(words_ko),
-        plan_en=tuple(words_en),
+        plan_ko=words_ko,
+        plan_en=words_en,
         reward=reward,
         goals=_goals(spec, seen, steps),
+        efficiency=efficiency.reports(attempt) if attempt else (),
         episodes=_episodes(workload, spec),
         model=await session.scalar(select(Model).where(Model.workload_id == workload.id)),
         events=count,

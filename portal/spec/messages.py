@@ -190,6 +190,12 @@ CATALOGUE: dict[str, Text] = {
         "Add it to imported_apps or set imported_from to null.",
         "warning",
     ),
+    "import_cycle": Text(
+        "App 가져오기가 순환합니다: {chain}.",
+        "Cycle of imports: {chain}.",
+        "가져온 Task를 지우거나 분리하여 편집하세요.",
+        "Delete the Tasks imported from there, or detach them to edit.",
+    ),
     # Graph
     "cycle": Text(
         "순환 참조입니다: {nodes}. 연결을 추가하지 않았습니다.",
@@ -444,6 +450,20 @@ CATALOGUE: dict[str, Text] = {
         "A newer library version exists: {name} {pinned} → {newest}",
         "속성에서 차이를 보고 업데이트하세요. 그대로도 실행됩니다.",
         "See the difference in the inspector and update. It runs as it is.",
+        "warning",
+    ),
+    "newer_import": Text(
+        "가져온 App의 새 버전이 있습니다: {name} {pinned} → {newest}",
+        "A newer version of an imported App exists: {name} {pinned} → {newest}",
+        "App 관리에서 차이를 보고 업데이트하거나 지금 버전을 유지하세요. 그대로도 실행됩니다.",
+        "See the difference in the App tab, then update or keep this version. It runs as it is.",
+        "warning",
+    ),
+    "import_changed": Text(
+        "가져온 Task가 {app} {version}의 Task와 다릅니다: {task}",
+        "An imported Task is not as in {app} {version}: {task}",
+        "분리하여 편집하거나 다시 가져오세요. 그대로도 실행됩니다.",
+        "Detach it to edit, or import it again. It runs as it is.",
         "warning",
     ),
     "image_not_found": Text(

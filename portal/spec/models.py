@@ -145,6 +145,9 @@ class ImportedApp(Model):
     app_ref: Annotated[Id, Field(description="Its app_id.")]
     name: Annotated[Name, Field(description="Its name.")]
     version: Annotated[Version | None, Field(description="Pinned version.")] = None
+    declined_version: Annotated[
+        Version | None, Field(description="Newer version that was looked at and not taken.")
+    ] = None
 
 
 class GoalCondition(Model):

@@ -156,10 +156,11 @@ def _usable_text(text: str, path: Path, problems: list[Problem]) -> str:
     """`text`, or an encodable copy of it when it has lone surrogates (which is a problem already)."""
     if "\0" in text:
         _note(problems, path, "bad_character", what="NUL (U+0000)")
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
         _note(problems, path, "bad_character", what="U+D800..U+DFFF")
         return text.encode("utf-8", "replace").decode()
-    size = len(text.encode())
     if size > limits.MAX_VALUE_BYTES:
         _note(problems, path, "value_too_large", size=size, limit=limits.MAX_VALUE_BYTES)
     return text

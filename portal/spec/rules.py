@@ -70,6 +70,9 @@ def _variables(spec: AppSpec) -> Iterator[Problem]:
 
 def _imports(spec: AppSpec) -> Iterator[Problem]:
     listed = {app.app_ref for app in spec.imported_apps}
+    for index, app in enumerate(spec.imported_apps):
+        if app.app_ref == spec.app_id:
+            yield problem(f"$.imported_apps[{index}].app_ref", "import_cycle", chain=f"{spec.name} → {spec.name}")
     for index, task in enumerate(spec.tasks):
         if task.imported_from is not None and task.imported_from not in listed:
             yield problem(f"$.tasks[{index}].imported_from", "import_unlisted", app=task.imported_from)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 
 def app_spec(app_id: str, version: str) -> str:
     """Bucket specs: an App version's spec file."""
@@ -28,5 +30,21 @@ def model_prefix(app_id: str, version: int) -> str:
     return f"{app_id}/v{version}/"
 
 
+def analysis_prefix(workload_id: str, run_id: str) -> str:
+    """Bucket analysis: what one analysis of a workload left; `manifest.json` is written last, files lie under `files/`."""
+    return f"{workload_id}/{run_id}/"
+
+
+def operator(sha256: str) -> str:
+    """Bucket analysis: an uploaded Operator, by its content."""
+    return f"operators/{sha256}"
+
+
 MANIFEST = "manifest.json"
 FILES = "files/"
+AUDIT_HEADS = "audit/"
+
+
+def audit_head(day: date) -> str:
+    """Bucket specs: the head of the audit log's chain, written once a day and never again."""
+    return f"{AUDIT_HEADS}{day.isoformat()}.json"

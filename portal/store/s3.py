@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import urllib3
@@ -20,6 +21,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 
 from portal.settings import Settings
+from portal.store.unixsocket import pool_at
 
 BUCKETS = ("specs", "models", "tests", "logs", "analysis")
 PART_BYTES = 16 << 20
@@ -54,7 +56,8 @@ class ObjectInfo:
 class ObjectStore:
     """The site's buckets; names in `BUCKETS`, prefixed as the settings say."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, socket: Path | None = None) -> None:
+        """`socket`: a Unix socket at which the endpoint is reached."""
         self._prefix = settings.s3.bucket_prefix
         self._region = settings.s3.region
         pool = urllib3.PoolManager(
@@ -62,6 +65,8 @@ class ObjectStore:
             retries=urllib3.Retry(total=1, backoff_factor=0.2),
             maxsize=16,
         )
+        if socket is not None:
+            pool.pool_classes_by_scheme = {"http": pool_at(socket)}
         self._client = Minio(
             settings.s3.endpoint,
             access_key=settings.s3.access_key,

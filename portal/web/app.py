@@ -5,40 +5,48 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.plugins.prometheus import PrometheusConfig
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm.exc import StaleDataError
 
+from portal.auth.sso.providers import Providers
+from portal.auth.sso.signin import SignIns
 from portal.db.engine import engine_for, sessions
+from portal.services.clustermarks import ClusterMarks
 from portal.services.errors import ServiceError
 from portal.services.glance import Glances
 from portal.services.logfollow import LogHub
+from portal.services.notices import NoticeMarks
 from portal.services.runwatch import RunWatch
 from portal.services.workloadmarks import WorkloadMarks
 from portal.settings import Settings
 from portal.store.s3 import ObjectStore
 from portal.web import problems
-from portal.web.address import refuse_unusable_address
-from portal.web.body import MAX_BODY_BYTES, refuse_loose_json
+from portal.web.body import MAX_BODY_BYTES, check_input
 from portal.web.context import DEPENDENCIES
+from portal.web.gone import unless_gone
 from portal.web.hardening import harden
 from portal.web.limits import UserLimits
-from portal.web.live import Live
+from portal.web.live import Live, LiveKind
 from portal.web.pages import PAGES, errors
+from portal.web.pages.clusterkind import ClusterKind
 from portal.web.pages.errors import by_door
+from portal.web.pages.notices import NoticesKind
 from portal.web.pages.workload import WorkloadKind
+from portal.web.posted import check_page_input
+from portal.web.refused import write_down
 from portal.web.requestid import answer_with_id
 from portal.web.routes import ROUTES
+from portal.web.routes.metrics import metrics
 from portal.web.routes.system import PUBLIC_ROUTES, healthz
 from portal.web.schemapage import RoutesPage
 from portal.web.simulated import say_simulated
@@ -47,66 +55,84 @@ from portal.web.staticfiles import static_router
 API = "/api/v1"
 
 
-class Metrics(PrometheusController):
-    """Prometheus' text; for the site's own Prometheus, not for people."""
-
-    include_in_schema = False
-
-
-def create_app(settings: Settings, *, engine: AsyncEngine | None = None, store: ObjectStore | None = None) -> Litestar:
-    """The application for these settings; `engine` and `store` are given by tests, made here otherwise."""
-    engine = engine or engine_for(settings)
+def create_app(
+    settings: Settings,
+    *,
+    engine: AsyncEngine | None = None,
+    store: ObjectStore | None = None,
+    providers: Providers | None = None,
+) -> Litestar:
+    """The application for these settings; `engine`, `store` and `providers` are given by tests, made here otherwise."""
     prometheus = PrometheusConfig(app_name="one-web", prefix="one_web", group_path=True)
-    api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES], before_request=_check_input)
-    handlers: Sequence[ControllerRouterHandler] = [healthz, Metrics, api, static_router(), *PAGES]
-
-    @asynccontextmanager
-    async def database(_: Litestar) -> AsyncGenerator[None, None]:
-        yield
-        await engine.dispose()
-
-    maker, store = sessions(engine), store or ObjectStore(settings)
-    hub = LogHub(maker, settings, store)
-    runs = RunWatch(settings)
-    kinds = {"workload": WorkloadKind(WorkloadMarks(maker, runs), settings, runs)}
+    api = Router(path=API, route_handlers=[*ROUTES, *PUBLIC_ROUTES], before_request=check_input)
+    handlers: Sequence[ControllerRouterHandler] = [healthz, metrics, api, static_router(), *PAGES]
     app = Litestar(
         route_handlers=handlers,
-        state=State(
-            {
-                "settings": settings,
-                "sessions": maker,
-                "store": store,
-                "log_hub": hub,
-                "run_watch": runs,
-                "live": Live(maker, kinds),
-                "limits": UserLimits(settings.limits),
-                "glances": Glances(maker, settings),
-            }
-        ),
         dependencies=DEPENDENCIES,
-        before_request=refuse_unusable_address,
+        before_request=check_page_input,
         exception_handlers={
             ServiceError: by_door(problems.on_service_error, errors.on_service_error),
             HTTPException: by_door(problems.on_http_error, errors.on_http_error),
+            InternalServerException: unless_gone(by_door(problems.on_http_error, errors.on_http_error)),
             StaleDataError: by_door(problems.on_second_writer, errors.on_second_writer),
             OperationalError: by_door(problems.on_database_away, errors.on_database_away),
             Exception: by_door(problems.on_unexpected, errors.on_unexpected),
         },
+        after_exception=[write_down],
         middleware=[prometheus.middleware],
         before_send=[answer_with_id, harden, *([say_simulated] if settings.slurm.simulated else [])],
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
-        lifespan=[database],
+        lifespan=[_closing],
         logging_config=None,
     )
-    app.state.page_paths = frozenset(route.path for route in app.routes)
+    equip(app, settings, engine=engine, store=store, providers=providers)
     return app
 
 
-async def _check_input(request: Request[Any, Any, Any]) -> None:
-    """Before the API's handlers, whose bodies are JSON. Raises Invalid, NotFoundException."""
-    refuse_unusable_address(request)
-    await refuse_loose_json(request)
+def equip(
+    app: Litestar,
+    settings: Settings,
+    *,
+    engine: AsyncEngine | None = None,
+    store: ObjectStore | None = None,
+    providers: Providers | None = None,
+) -> None:
+    """Give the application what its handlers work with, all of it new; the routes, slow to register, stay."""
+    engine, store, providers = (
+        engine or engine_for(settings),
+        store or ObjectStore(settings),
+        providers or Providers(settings),
+    )
+    maker, runs = sessions(engine), RunWatch(settings)
+    kinds: dict[str, LiveKind] = {
+        "workload": WorkloadKind(WorkloadMarks(maker, runs), settings, runs),
+        "notices": NoticesKind(NoticeMarks(maker)),
+        "cluster": ClusterKind(ClusterMarks(maker), settings),
+    }
+    app.state = State(
+        {
+            "settings": settings,
+            "engine": engine,
+            "sessions": maker,
+            "store": store,
+            "providers": providers,
+            "sign_ins": SignIns(maker, settings, providers),
+            "log_hub": LogHub(maker, settings, store),
+            "run_watch": runs,
+            "live": Live(maker, kinds),
+            "limits": UserLimits(settings.limits),
+            "glances": Glances(maker, settings),
+            "page_paths": frozenset(route.path for route in app.routes),
+        }
+    )
+
+
+@asynccontextmanager
+async def _closing(app: Litestar) -> AsyncGenerator[None, None]:
+    yield
+    await app.state.providers.close()
+    await app.state.engine.dispose()
 
 
 def _openapi() -> OpenAPIConfig:

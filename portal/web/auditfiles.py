@@ -8,7 +8,9 @@ import json
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final
 
-from portal.db.models import Audit
+from portal.db.models import Audit, AuditCheck
+from portal.domain.auditchain import moment
+from portal.domain.auditfindings import ChainFinding
 
 FIELDS: Final = (
     "id",
@@ -35,6 +37,20 @@ def audit_document(row: Audit) -> dict[str, Any]:
     document = {name: getattr(row, name) for name in FIELDS}
     document["at"] = row.at.isoformat(timespec="milliseconds")
     return document
+
+
+def check_document(check: AuditCheck, language: str) -> dict[str, Any]:
+    """One verification as JSON; what it found is there once `state` is `done`."""
+    found = dict(check.found or {})
+    findings = [ChainFinding.from_json(one) for one in found.pop("findings", ())]
+    return {
+        "id": check.id,
+        "state": check.state,
+        "askedAt": moment(check.asked_at),
+        "doneAt": moment(check.done_at),
+        **found,
+        "findings": [{**one.as_json(), "message": one.words(language)} for one in findings],
+    }
 
 
 async def as_csv(pieces: AsyncGenerator[list[Audit], None]) -> AsyncGenerator[bytes, None]:

@@ -8,23 +8,34 @@ from typing import Any
 from litestar import Request
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
+from portal.domain.operatorfile import MAX_BYTES as MAX_OPERATOR_BYTES
 from portal.services.errors import Invalid
 from portal.spec.limits import MAX_BYTES
 from portal.spec.load import LoadedSpec, load_spec
 from portal.spec.parse import parse
 from portal.spec.problems import Problem, SpecError, errors_of
+from portal.web.address import refuse_unusable_address
 
 MAX_BODY_BYTES = MAX_BYTES + 64 * 1024
 """A whole spec and the few fields around it."""
+MAX_UPLOAD_BYTES = MAX_OPERATOR_BYTES + MAX_BODY_BYTES
+"""Of the few routes that take an Operator's file; the site may allow less (`operators.max_mb`)."""
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
+
+
+async def check_input(request: Request[Any, Any, Any]) -> None:
+    """Before every handler whose body is JSON. Raises Invalid, NotFoundException."""
+    refuse_unusable_address(request)
+    await refuse_loose_json(request)
 
 
 async def refuse_loose_json(request: Request[Any, Any, Any]) -> None:
     """Before every write: duplicate keys, NaN, lone surrogates and the like are errors. Raises Invalid.
 
-    Routes whose body is a spec have `spec_body` in their options: their use case reports the same with the rest.
+    Routes whose body is a spec have `spec_body` in their options: their use case reports the same with the rest. Those
+    with `raw_body` take a file.
     """
-    if request.method not in _WRITES or request.route_handler.opt.get("spec_body"):
+    if request.method not in _WRITES or {"spec_body", "raw_body"} & request.route_handler.opt.keys():
         return
     data = await request.body()
     if not data:

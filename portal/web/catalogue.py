@@ -22,6 +22,12 @@ def N_(text: str) -> str:
     return text
 
 
+def in_context(context: str, text: str) -> str:
+    """Marks a text that is looked up later in a context: where one English word has several Korean ones."""
+    del context
+    return text
+
+
 def files() -> Iterator[Path]:
     """The Korean catalogue's files."""
     return iter(sorted(FOLDER.glob("*.po")))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.engine import transaction
 from portal.services.audit import Actor
+from portal.services.sitesettings import effective
 from portal.settings import Settings
 from portal.web.frame import Frame, provide_frame
 from portal.web.language import Language, language_of
@@ -23,6 +24,9 @@ Session = NamedDependency[AsyncSession]
 Asker = NamedDependency[Actor]
 """Who the guard found out."""
 SiteSettings = NamedDependency[Settings]
+"""As admins have them now."""
+SettingsFile = NamedDependency[Settings]
+"""As the file has them: for what needs no transaction, and for changing them."""
 InLanguage = NamedDependency[Language]
 PageFrame = NamedDependency[Frame]
 """The site around a page; only routes of pages have it."""
@@ -41,7 +45,12 @@ async def _actor(request: Request[Actor, Any, State]) -> Actor:
     return request.user
 
 
-async def _settings(state: State) -> Settings:
+async def _settings(state: State, session: Session) -> Settings:
+    """The file's, with what admins have changed."""
+    return await effective(session, state.settings)
+
+
+async def _settings_file(state: State) -> Settings:
     settings: Settings = state.settings
     return settings
 
@@ -58,6 +67,7 @@ DEPENDENCIES = {
     "session": Provide(_session),
     "actor": Provide(_actor),
     "settings": Provide(_settings),
+    "settings_file": Provide(_settings_file),
     "language": Provide(_language),
     "frame": Provide(provide_frame),
     "fields": Provide(_fields),  # not "form": that is a query parameter of the plan

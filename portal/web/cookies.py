@@ -1,4 +1,4 @@
-"""The portal's cookies: the session, a visit before it, language and theme; none is readable by scripts."""
+"""The portal's cookies: the session, a visit and a sign-in before it, language and theme; none is readable by scripts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from portal.settings import Settings
 Connection = ASGIConnection[Any, Any, Any, Any]
 _YEAR_S = 365 * 24 * 3600
 SESSION, VISIT, LANGUAGE, THEME, TOAST = "one_session", "one_visit", "one_language", "one_theme", "one_toast"
+SSO = "one_sso"
+"""A sign-in that is at an identity provider; comes back with a link from there, so it must be SameSite=Lax."""
 
 
 def secure(settings: Settings) -> bool:

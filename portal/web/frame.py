@@ -12,6 +12,7 @@ from portal.auth.browser import Visitor, form_token
 from portal.services.glance import Glance
 from portal.settings import Settings
 from portal.web import cookies
+from portal.web.bell import Bell, bell_of
 from portal.web.cookies import Connection
 from portal.web.formats import Formats, formats
 from portal.web.language import DEFAULT, Language
@@ -40,6 +41,7 @@ class Frame:
     htmx: bool
     groups: tuple[tuple[Entry, ...], ...] = ()
     glance: Glance = field(default_factory=Glance)
+    bell: Bell = field(default_factory=Bell)
     toast: str = ""
     undo: str = ""
     """The address that takes back what the toast says; "" where nothing can be."""
@@ -100,8 +102,10 @@ def _theme(connection: Connection, visitor: Visitor | None) -> Theme:
 
 
 async def provide_frame(request: Request[Any, Any, State], state: State) -> Frame:
-    """The frame of a page: with the cluster's numbers and the counts of the navigation when somebody is signed in."""
+    """The frame of a page: with the cluster's numbers, the bell and the counts of the navigation when somebody is signed in."""
     visitor = visitor_here(request)
     if visitor is None:
         return frame_of(request)
-    return frame_of(request, await state.glances.look(visitor.actor))
+    frame = frame_of(request, await state.glances.look(visitor.actor))
+    async with state.sessions() as session:
+        return replace(frame, bell=await bell_of(session, visitor.actor, frame.language))

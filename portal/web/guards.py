@@ -12,8 +12,7 @@ from portal.auth.bearer import actor_of
 from portal.services.access import role_missing
 from portal.services.accounts import Role
 from portal.services.audit import Actor
-from portal.services.errors import Forbidden
-from portal.services.tokens import ROLE_SCOPES, Scope
+from portal.services.tokens import ROLE_SCOPES, Scope, demand_scope
 from portal.web.requestid import request_id_of
 
 PUBLIC_PATHS = frozenset(
@@ -23,7 +22,6 @@ PUBLIC_PATHS = frozenset(
         "/help/{topic:str}",
         "/static/{file_path:path}",
         "/healthz",
-        "/metrics",
         "/api/v1/schema",
         "/api/v1/schema/openapi.json",
         "/api/v1/schema/{path:str}",  # the framework's own 404 beneath the schema page
@@ -57,18 +55,18 @@ def check(actor: Actor, scope: Scope, admin: bool) -> None:
     needed = Role.ADMIN if admin else _least_role(scope)
     if (admin and actor.role != Role.ADMIN) or scope not in ROLE_SCOPES[Role(actor.role)]:
         raise role_missing(needed)
-    if scope not in actor.scopes:
-        raise Forbidden(
-            "scope_missing",
-            f"This token lacks the scope `{scope.value}`. Make one that has it.",
-            f"이 토큰에는 `{scope.value}` 범위가 없습니다. 이 범위를 가진 토큰을 만드세요.",
-        )
+    demand_scope(actor, scope)
 
 
 def _least_role(scope: Scope) -> Role:
     return next(role for role in (Role.VIEWER, Role.RESEARCHER, Role.ADMIN) if scope in ROLE_SCOPES[role])
 
 
+def before_sign_in(_: ASGIConnection[Any, Any, Any, Any], __: BaseRouteHandler) -> None:
+    """The guard of what a terminal asks before it has a token (`one login`): its use case limits and checks it."""
+
+
+BEFORE_SIGN_IN: Guard = before_sign_in
 READ = requires(Scope.READ)
 SUBMIT = requires(Scope.SUBMIT)
 DOWNLOAD = requires(Scope.DOWNLOAD)

@@ -23,11 +23,11 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-_HSTS = "max-age=31536000"
+OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000", "Cross-Origin-Opener-Policy": "same-origin"}
+"""Browsers heed these over HTTPS only; over HTTP they complain of the second on every page."""
 
 
 async def harden(message: Message, scope: Scope) -> None:
@@ -35,7 +35,6 @@ async def harden(message: Message, scope: Scope) -> None:
     if message["type"] != "http.response.start":
         return
     headers = MutableScopeHeaders.from_message(message)
-    for name, value in HEADERS.items():
+    extra = OVER_HTTPS if secure(scope["litestar_app"].state.settings) else {}
+    for name, value in (HEADERS | extra).items():
         headers.setdefault(name, value)
-    if secure(scope["litestar_app"].state.settings):
-        headers.setdefault("Strict-Transport-Security", _HSTS)

@@ -106,6 +106,8 @@ MODEL: Final = {
     "purged": Label(N_("Files deleted"), "off", "archive"),
 }
 ROLE: Final = {"admin": Label(N_("Admin")), "researcher": Label(N_("Researcher")), "viewer": Label(N_("Viewer"))}
+PROVIDER: Final = {"oidc": "OpenID Connect", "saml": "SAML"}
+"""How a person signs in by SSO: names, the same in every language."""
 VISIBILITY: Final = {"lab": Label(N_("Lab-visible")), "private": Label(N_("Private"))}
 MAPPING: Final = {
     "unchecked": Label(N_("Checking"), "unknown", "refresh"),
@@ -136,7 +138,9 @@ PERMISSION: Final = {
     "image:read": N_("See images"),
     "image:remove": N_("Remove images"),
     "cluster:check": N_("Check the system"),
+    "cluster:repair": N_("Mend mismatches"),
     "maintenance:switch": N_("Switch maintenance"),
+    "settings:change": N_("Change settings"),
     "app:read": N_("See an App"),
     "app:edit": N_("Edit an App"),
     "app:archive": N_("Archive an App"),
@@ -153,6 +157,13 @@ PERMISSION: Final = {
     "workload:reject": N_("Reject a request"),
     "workload:prioritise": N_("Change priority and order"),
     "workload:hold": N_("Hold and release"),
+    "workload:files": N_("Download files of /one/out"),
+    "workload:analyse": N_("Run an Operator on a finished workload"),
+    "operator:create": N_("Upload Operators"),
+    "operator:read": N_("See an Operator"),
+    "operator:edit": N_("Archive an Operator"),
+    "analysis:read": N_("See analysis results"),
+    "analysis:download": N_("Download analysis results"),
     "model:read": N_("See a model"),
     "model:download": N_("Download a model"),
     "model:rename": N_("Rename a model"),
@@ -164,6 +175,7 @@ ACTION: Final = {
     "user.change": N_("Change user"),
     "user.deactivate": N_("Deactivate user"),
     "user.reactivate": N_("Reactivate user"),
+    "user.link": N_("Link to SSO"),
     "user.mapping_checked": N_("Slurm mapping checked"),
     "user.mapping_ask": N_("Ask to check the Slurm mapping"),
     "password.hand_out": N_("Hand out a one-time password"),
@@ -189,6 +201,7 @@ ACTION: Final = {
     "workload.hold": N_("Hold workload"),
     "workload.release": N_("Release workload"),
     "workload.changed_outside": N_("Changed in Slurm"),
+    "workload.download": N_("Download a file of /one/out"),
     "test.start": N_("Start minimal run test"),
     "test.result": N_("Minimal run test ended"),
     "test.attach": N_("Attach test result"),
@@ -196,18 +209,48 @@ ACTION: Final = {
     "job.cancel": N_("Cancel job in Slurm"),
     "model.save": N_("Store model"),
     "model.download": N_("Download model file"),
+    "operator.upload": N_("Upload Operator"),
+    "operator.archive": N_("Archive Operator"),
+    "operator.restore": N_("Take Operator from the archive"),
+    "operator.download": N_("Download Operator"),
+    "analysis.start": N_("Start analysis"),
+    "analysis.save": N_("Store analysis results"),
+    "analysis.download": N_("Download analysis result"),
     "image.convert": N_("Convert image"),
     "image.remove": N_("Remove image"),
     "doctor.ask": N_("Ask for a checkup"),
+    "repair.ask": N_("Ask to mend a mismatch"),
+    "repair.done": N_("Mismatch mended"),
     "audit.export": N_("Export audit log"),
+    "audit.verify": N_("Verify audit log"),
+    "audit.expire": N_("Delete expired records"),
+    "request.refused": N_("Request refused"),
+    "app.archive": N_("Archive App"),
+    "app.restore": N_("Restore App"),
+    "app.share": N_("Change who sees an App"),
+    "app.editor_add": N_("Add co-editor"),
+    "app.editor_remove": N_("Remove co-editor"),
     "maintenance.on": N_("Switch maintenance on"),
     "maintenance.off": N_("Switch maintenance off"),
+    "settings.change": N_("Change settings"),
+    "webhook.set": N_("Set a webhook for notifications"),
+    "webhook.remove": N_("Remove the webhook for notifications"),
+    "training_template.save": N_("Save a training template"),
+    "training_template.remove": N_("Remove a training template"),
+    "portal.backup": N_("Back up the portal"),
+    "portal.restore": N_("Restore the portal"),
 }
 """Words for what is audited; an action that has none is shown by its code alone."""
 AUDIT_RESULT: Final = {
     "ok": Label(N_("Success"), "ok", "check"),
     "refused": Label(N_("Refused"), "await", "ban"),
     "failed": Label(N_("Failed"), "bad", "circle-x"),
+}
+REPAIR: Final = {
+    "wanted": Label(N_("The daemon is mending it."), "queued", "clock"),
+    "done": Label(N_("Mended"), "ok", "check"),
+    "agreed": Label(N_("Nothing to do: both sides agree"), "quiet", "check"),
+    "refused": Label(N_("Not mended"), "bad", "circle-x"),
 }
 PART: Final = {
     "database": Label(N_("Database")),
@@ -218,6 +261,8 @@ PART: Final = {
     "converter": Label(N_("Image conversion")),
     "runs": Label(N_("Run directories")),
     "s3": Label(N_("Object store (S3)")),
+    "prometheus": Label("Prometheus"),
+    "dcgm": Label(N_("GPU figures (DCGM)")),
 }
 PART_STOPS: Final = {
     "database": N_("Nothing works without it."),
@@ -228,6 +273,8 @@ PART_STOPS: Final = {
     "converter": N_("Workloads with new images wait."),
     "runs": N_("Workloads cannot start."),
     "s3": N_("Results wait to be saved; downloads fail."),
+    "prometheus": N_("GPU use is not measured; alerts stay silent."),
+    "dcgm": N_("GPU use of these nodes is not measured."),
 }
 """What a part that fails stops."""
 
@@ -248,10 +295,12 @@ LABELS: Final = SimpleNamespace(
     role=ROLE,
     visibility=VISIBILITY,
     mapping=MAPPING,
+    provider=PROVIDER,
     scope=SCOPE,
     token=TOKEN,
     permission=PERMISSION,
     action=ACTION,
+    repair=REPAIR,
     part=PART,
     part_stops=PART_STOPS,
     audit_result=AUDIT_RESULT,

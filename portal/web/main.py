@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from portal import jsonlog
+from portal import heap, jsonlog
 from portal.settings import load_settings
 from portal.web.app import create_app
 
@@ -29,6 +29,7 @@ def main() -> None:
     )
     listener = config.bind_socket()
     forget_dead_peers(listener, settings.limits.slow_client_s)
+    heap.settle()
     uvicorn.Server(config).run(sockets=[listener])
 
 

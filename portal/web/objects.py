@@ -13,7 +13,13 @@ _BELOW: Final = {
     "user": "/admin/users/",
     "analysis": "/analyses/",
 }
-_WHOLE: Final = {"checkup": "/admin/health", "maintenance": "/admin/settings", "audit": "/admin/audit"}
+_WHOLE: Final = {
+    "checkup": "/admin/health",
+    "repair": "/admin/health",
+    "maintenance": "/admin/settings",
+    "settings": "/admin/settings",
+    "audit": "/admin/audit",
+}
 
 
 def href_of(kind: str, identifier: str, paths: Collection[str]) -> str:

@@ -15,6 +15,7 @@ from portal.services.tokens import Scope
 from portal.web import cookies
 from portal.web.cookies import Connection
 from portal.web.guards import check
+from portal.web.posted import form_of
 from portal.web.requestid import request_id_of
 
 TOKEN_FIELD = "form_token"
@@ -44,6 +45,7 @@ async def find_visitor(connection: Connection) -> Visitor:
     visitor = await visitor_of(
         connection.app.state.sessions,
         connection.app.state.settings,
+        connection.app.state.providers,
         cookies.read(connection, cookies.SESSION),
         address=client.host if client else "",
         request_id=request_id_of(connection.scope),
@@ -81,7 +83,7 @@ async def from_this_site(connection: Connection, cookie: str) -> None:
         raise _foreign()
     token = connection.headers.get(TOKEN_HEADER)
     if token is None:
-        form = await connection.form()
+        form = await form_of(connection)
         token = str(form.get(TOKEN_FIELD, ""))
     if not right_token(cookies.read(connection, cookie), token):
         raise _foreign()

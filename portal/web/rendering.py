@@ -6,9 +6,11 @@ A page is a frozen dataclass that names its template; the template sees its fiel
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from functools import lru_cache
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,7 +81,7 @@ def environment(language: Language) -> Environment:
     words = translations(language)
     made.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"asset": asset, "icon": icon, "language": language, "LABELS": LABELS}
-    made.filters["label"] = words.gettext
+    made.filters["label"] = functools.partial(_label, words)
     made.filters["json"] = _json_text
     made.globals["ui"] = made.get_template("layout/macros.html").module
     return made
@@ -96,3 +98,8 @@ def icon(name: str, size: int = 16) -> Markup:
         f'<svg class="icon icon-{size}" width="{size}" height="{size}" aria-hidden="true">'
         f'<use href="{escape(asset("icons.svg"))}#{escape(name)}"/></svg>'
     )
+
+
+def _label(words: NullTranslations, text: str, context: str = "") -> str:
+    """A text of the code in the page's language; `context` where one English word has several Korean ones."""
+    return words.pgettext(context, text) if context else words.gettext(text)

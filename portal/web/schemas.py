@@ -26,7 +26,9 @@ from portal.domain.permissions import ADMIN
 from portal.domain.resources_text import resources_text
 from portal.services import mapping
 from portal.services.audit import Actor
-from portal.spec.models import AppSpec
+from portal.services.telling import NOTIFY
+from portal.spec.load import load_resolved
+from portal.web.schemas_efficiency import efficiency_documents
 
 _TRAINING_FIELDS = {
     "episodes": "episodes",
@@ -58,7 +60,7 @@ def workload_document(workload: Workload) -> dict[str, Any]:
         "appId": workload.app_id,
         "appVersion": workload.app_version,
         "owner": _person(workload.owner),
-        "resources": resources_text(AppSpec.model_validate(workload.resolved or workload.spec, strict=False)),
+        "resources": resources_text(load_resolved(workload.resolved or workload.spec)),
         "specHash": workload.spec_hash,
         "timeLimitMin": workload.time_limit_min,
         "note": workload.note,
@@ -70,6 +72,8 @@ def workload_document(workload: Workload) -> dict[str, Any]:
         "cancelReason": workload.cancel_reason,
         "failure": workload.failure,
         "rerunOf": workload.rerun_of,
+        "operator": workload.options.get("operator"),
+        "notify": workload.options.get(NOTIFY, []),
         "slurmJobs": [_job(attempt, job) for attempt in workload.attempts for job in attempt.jobs],
     }
     return {**document, **_training(workload), **_approval(workload)}
@@ -259,6 +263,7 @@ def _attempt(attempt: Attempt, *, with_path: bool) -> dict[str, Any]:
         "createdAt": time_text(attempt.created_at),
         "startedAt": time_text(attempt.started_at),
         "endedAt": time_text(attempt.ended_at),
+        "efficiency": efficiency_documents(attempt),
     }
     return {**document, "runDir": attempt.run_dir} if with_path else document
 

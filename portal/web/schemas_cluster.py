@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from portal.db.models import Checkup
+from portal.db.models import Checkup, Repair
 from portal.domain import reasons
 from portal.domain.approval import approval_sentence
 from portal.domain.findings import Finding, words_of
+from portal.domain.repairs import offers
 from portal.services import doctor
 from portal.services.cluster import Amount, ClusterView, NodeView
+from portal.services.gpuuse import GpuUse, by_type
 from portal.services.maintenance import Notice
 from portal.services.planning import PlanPreview
-from portal.services.queue import QueueEntry
+from portal.services.queueentry import QueueEntry
 from portal.services.why import Why
 from portal.services.workloads import DryRun
 from portal.web.language import Language
@@ -75,21 +77,35 @@ def queue_document(entry: QueueEntry, language: Language) -> dict[str, Any]:
         "estimatedStart": time_text(entry.estimated_start),
         "held": entry.held,
         "changedOutsideAt": time_text(entry.changed_outside_at),
+        "applying": entry.applying,
     }
 
 
-def cluster_document(view: ClusterView) -> dict[str, Any]:
-    """All nodes and the sums over them; memory in MiB; `used` null is not measured."""
+def cluster_document(view: ClusterView, gpus: GpuUse | None) -> dict[str, Any]:
+    """All nodes and the sums over them; memory in MiB; `used` null is not measured.
+
+    `gpuUse` is what Prometheus tells of the GPUs; null where the site has none.
+    """
+    told = by_type(view, gpus) if gpus else {}
+    for label, use in told.items():
+        view.gpus[label].used = min(use.busy, view.gpus[label].allocated)
     return {
         "at": time_text(view.at),
         "unreachableSince": time_text(view.unreachable_since),
         "fakeGpus": view.fake_gpus,
         "simulated": view.simulated,
         "gpus": {label: asdict(amount) for label, amount in view.gpus.items()},
+        "shares": {label: asdict(amount) for label, amount in view.shares.items()},
         "cpus": asdict(view.cpus),
         "memoryMib": asdict(view.memory_mib),
         "nodes": [_node(node) for node in view.nodes],
+        "gpuUse": gpus and _gpu_use(gpus),
     }
+
+
+def _gpu_use(gpus: GpuUse) -> dict[str, Any]:
+    readings = [{**asdict(one), "busy": one.is_busy, "simulated": one.is_simulated} for one in gpus.readings]
+    return {"at": gpus.at and time_text(gpus.at), "problem": gpus.problem, "readings": readings}
 
 
 def status_document(found: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +157,7 @@ def _node(node: NodeView) -> dict[str, Any]:
         "reasonAt": node.reason_at,
         "partitions": list(node.partitions),
         "gpus": amounts(node.gpus),
+        "shares": amounts(node.shares),
         "cpus": asdict(node.cpus),
         "memoryMib": asdict(node.memory_mib),
     }
@@ -174,4 +191,23 @@ def _finding(finding: Finding, language: Language) -> dict[str, Any]:
         "other": finding.other,
         "message": message,
         "cure": cure,
+        "offers": [
+            {"side": offer.side.value, "says": offer.ko if language == "ko" else offer.en} for offer in offers(finding)
+        ],
+    }
+
+
+def repair_document(repair: Repair) -> dict[str, Any]:
+    """One side of a mismatch that the daemon is to take, or took."""
+    return {
+        "id": repair.id,
+        "state": repair.state,
+        "askedAt": time_text(repair.asked_at),
+        "askedBy": repair.asked_by.username,
+        "doneAt": time_text(repair.done_at),
+        "code": repair.code,
+        "object": repair.object_id,
+        "workload": repair.workload_id or None,
+        "side": repair.side,
+        "result": repair.result,
     }

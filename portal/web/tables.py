@@ -19,11 +19,15 @@ MAX_VALUE_CHARS = 200
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its word (msgid), the key it sorts by ("" does not sort), and a class such as `num` or `wide-only`."""
+    """One column: its word (msgid), the key it sorts by ("" does not sort), and a class such as `num` or `wide-only`.
+
+    `context` is that of a word that the catalogue has in a context.
+    """
 
     text: str
     sort: str = ""
     css: str = ""
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,27 @@ class TableQuery:
         size: int,
     ) -> TableQuery:
         """Read the address. `filters`: name -> allowed values, None for free text. `default_sort` as `-submitted_at`."""
-        given = request.query_params
+        return cls.read(
+            request.url.path,
+            request.query_params,
+            filters=filters,
+            sorts=sorts,
+            default_sort=default_sort,
+            size=size,
+        )
+
+    @classmethod
+    def read(
+        cls,
+        path: str,
+        given: Mapping[str, Any],
+        *,
+        filters: Mapping[str, Sequence[str] | None],
+        sorts: Sequence[str] = (),
+        default_sort: str = "",
+        size: int = 0,
+    ) -> TableQuery:
+        """The same of a path and its query."""
         kept = {}
         for name, allowed in filters.items():
             value = str(given.get(name, ""))[:MAX_VALUE_CHARS].strip()
@@ -68,7 +92,7 @@ class TableQuery:
         page = str(given.get("page", "1"))
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
         return cls(
-            path=request.url.path,
+            path=path,
             filters=kept,
             sort=sort.removeprefix("-"),
             descending=sort.startswith("-"),

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from portal.compile import CpuPolicy
 from portal.domain import topline
+from portal.services.telling import NOTIFY
 from portal.services.trainer import Opened
 from portal.spec.graph import components_of
 from portal.spec.models import AppSpec, Component, TrainingConfig
@@ -32,6 +33,10 @@ LISTS: Final = {
 }
 """The parts of one row of each list."""
 TOP: Final = ("gpus", "memory", "cpus")
+IN_TEMPLATES: Final = ("reward", "goal")
+"""The lists of a template; environment variables belong to the App."""
+_TEMPLATE: Final = (*NUMBERS, "env_config", "kind", "time_limit", "form")
+_TICKS: Final = ("smallest", "notify_start", "notify_end", "share_logs")
 _OF_COMPONENTS = re.compile(r"(?:c[0-9]+|top|was)-(?!seed)")
 
 
@@ -66,6 +71,8 @@ def filled(begun: Opened, *, name: str, time_limit_min: int, cpus: CpuPolicy) ->
         "form": options.get("form", "auto"),
         "storage": shown.storage.path if shown.storage else "",
         **{tick: "on" for tick in ("smallest", "share_logs") if options.get(tick)},
+        **{f"notify_{wish}": "on" for wish in options.get(NOTIFY, ())},
+        "operator": str(options.get("operator", "")),
         **_resources(begun.spec, shown),
         **_training(shown.training_config or TrainingConfig()),
         **_list("env", list(shown.env_vars.items())),
@@ -146,6 +153,25 @@ def rows(fields: Mapping[str, str], name: str) -> Iterator[tuple[int, dict[str, 
     while any(f"{name}-{part}-{number}" in fields for part in LISTS[name]):
         yield number, {part: fields.get(f"{name}-{part}-{number}", "") for part in LISTS[name]}
         number += 1
+
+
+def template_of(fields: Mapping[str, str]) -> Fields:
+    """What a template keeps of a form: everything that belongs to no component, App or single request."""
+    listed = {
+        f"{name}-{part}-{number}": value
+        for name in IN_TEMPLATES
+        for number, row in rows(fields, name)
+        for part, value in row.items()
+    }
+    return {name: fields[name] for name in (*_TEMPLATE, *_TICKS) if name in fields} | listed
+
+
+def with_template(fields: Mapping[str, str], template: Mapping[str, str]) -> Fields:
+    """The form with a template's settings in place of its own."""
+    replaced = (*_TICKS, "seed", "was-seed")
+    lists = tuple(f"{name}-" for name in IN_TEMPLATES)
+    kept = {name: value for name, value in fields.items() if name not in replaced and not name.startswith(lists)}
+    return kept | template_of(template)
 
 
 def settled(fields: Mapping[str, str], begun: Opened, cpus: CpuPolicy) -> Fields:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from portal.domain.notices import WISHES
 from portal.services.trainer import Opened
 from portal.services.workloads import SubmitRequest
 from portal.spec.models import Component, Resources, TrainingConfig
@@ -24,6 +25,7 @@ WHOLE = "app"
 """Where a problem is shown that belongs to no field."""
 FORMS = ("auto", "together", "staged")
 NOTE_CHARS = 2000
+OPERATOR_CHARS = 32
 _SCALAR_CHARS = 400
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 _RESOURCES = {"gpu_type": "gpu_type", "gpus": "gpu_count", "shards": "gpu_shards", "memory": "memory", "cpus": "cpus"}
@@ -75,6 +77,8 @@ def read(fields: Fields, begun: Opened, idempotency_key: str | None) -> tuple[Su
         smallest="smallest" in fields,
         run_test=runs_test(fields),
         share_logs="share_logs" in fields,
+        operator=fields.get("operator", "")[:OPERATOR_CHARS],
+        notify=tuple(wish for wish in WISHES if f"notify_{wish}" in fields),
     )
     return request, reading
 

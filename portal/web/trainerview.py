@@ -29,13 +29,17 @@ OVER, UNDER, TOO_LARGE, UNKNOWN = "over", "under", "too_large", ""
 
 @dataclass(frozen=True)
 class ResourceRow:
-    """One component of the table; `was` has the App's value of each changed cell, `check` is one of the constants above."""
+    """One component of the table; `was` has the App's value of each changed cell, `check` is one of the constants above.
+
+    `share` is (shares asked, into how many the type's GPU is cut); None: whole GPUs, or not known.
+    """
 
     place: Placement
     cpus: int | None
     was: Mapping[str, str]
     check: str
     first_of_task: bool
+    share: tuple[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,23 @@ def _rows(fields: Fields, begun: Opened, outlook: Outlook | None, cpus: CpuPolic
         first, before = place.step.partition("/")[0] != before, place.step.partition("/")[0]
         check = checks.get(place.step, UNDER if outlook else UNKNOWN)
         found.append(
-            ResourceRow(place, effective_cpus(fields, place, cpus), _changed_cells(fields, place), check, first)
+            ResourceRow(
+                place,
+                effective_cpus(fields, place, cpus),
+                _changed_cells(fields, place),
+                check,
+                first,
+                _share(fields, place, outlook),
+            )
         )
     return tuple(found)
+
+
+def _share(fields: Fields, place: Placement, outlook: Outlook | None) -> tuple[str, int] | None:
+    asked = place.component.resources
+    label = fields.get(f"{place.field}-gpu_type", asked.gpu_type or "")
+    cut = outlook.shards_per_gpu.get(label) if outlook else None
+    return (fields.get(f"{place.field}-shards", ""), cut) if asked.gpu_shards is not None and cut else None
 
 
 def _checks(begun: Opened, outlook: Outlook | None) -> dict[str, str]:

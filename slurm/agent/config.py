@@ -43,24 +43,30 @@ def _absolute(path: Path) -> Path:
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
-class AgentConfig(BaseModel):
-    """What `/etc/one/agent.toml` says; paths may name environment variables ($CREDENTIALS_DIRECTORY)."""
+class Powers(BaseModel):
+    """What an agent may do to Slurm, and whose jobs are its business."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    socket: AbsolutePath
-    allowed_peers: tuple[str, ...] = Field(min_length=1)
     users_group: str = "one-users"
     min_uid: int = Field(default=1000, ge=1000)
     partitions: frozenset[str] = Field(min_length=1)
     accounts: frozenset[str] = Field(min_length=1)
     qos: frozenset[str] = Field(min_length=1)
     operator: str
+    admin_comment: bool = False
+    slurm_conf: AbsolutePath = Path("/etc/slurm/slurm.conf")
+
+
+class AgentConfig(Powers):
+    """What `/etc/one/agent.toml` says; paths may name environment variables ($CREDENTIALS_DIRECTORY)."""
+
+    socket: AbsolutePath
+    allowed_peers: tuple[str, ...] = Field(min_length=1)
     rest_socket: AbsolutePath
     jwt_key: AbsolutePath
     road: Literal["auto", "native", "rest"] = "auto"
     ledger: AbsolutePath
-    slurm_conf: AbsolutePath = Path("/etc/slurm/slurm.conf")
     rest_timeout_s: float = Field(default=30, gt=0, le=120)
 
     def peer_uids(self) -> frozenset[int]:

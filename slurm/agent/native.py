@@ -97,9 +97,23 @@ def _node(node: Any) -> NodeRecord:
         cpus_allocated=node.allocated_cpus or 0,
         memory_mib=node.real_memory,
         memory_allocated_mib=node.allocated_memory or 0,
-        gres=counted(node.configured_gres.items()),
-        gres_used=counted(node.allocated_gres.items()),
+        gres=(gres := counted(node.configured_gres.items())),
+        gres_used=_used(gres, counted(node.allocated_gres.items())),
     )
+
+
+def _used(configured: dict[str, int], allocated: dict[str, int]) -> dict[str, int]:
+    """What is allocated under the names of what is configured: {"gpu": 2, "gpu:a100": 2} -> {"gpu:A100": 2}.
+
+    PySlurm reads it from the node's AllocTRES. There Slurm 26.05.5 writes types in lower case, and leaves out a type that
+    AccountingStorageTRES does not list: of a node with one type the count without type is that type's.
+    """
+    names = {name.lower(): name for name in configured}
+    found = {names.get(name.lower(), name): count for name, count in allocated.items()}
+    typed = [name for name in configured if name.startswith("gpu:")]
+    if len(typed) == 1 and "gpu" in found and "gpu" not in configured:
+        found.setdefault(typed[0], found["gpu"])
+    return {name: count for name, count in found.items() if name in configured}
 
 
 def _split(text: str) -> tuple[str, frozenset[str]]:

@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 
-from slurm.agent.config import AgentConfig
+from slurm.agent.config import Powers
 from slurm.errors import NotPermitted, SlurmRefused
 from slurm.submission import MAX_COMPONENTS, Component, Submission
 
@@ -20,7 +20,7 @@ _FORBIDDEN_VARIABLES = ("SLURM_", "SBATCH_", "LD_")
 """SLURM_JWT in a job breaks every srun of it and gives the token away (measured); LD_* would change the runner."""
 
 
-def check_submission(config: AgentConfig, submission: Submission) -> None:
+def check_submission(config: Powers, submission: Submission) -> None:
     """Raises NotPermitted, or SlurmRefused for more components than a hetjob can have."""
     check_owner(config, submission.owner)
     if not 1 <= len(submission.components) <= MAX_COMPONENTS:
@@ -31,7 +31,7 @@ def check_submission(config: AgentConfig, submission: Submission) -> None:
     _check_job(submission)
 
 
-def check_owner(config: AgentConfig, owner: str) -> None:
+def check_owner(config: Powers, owner: str) -> None:
     """Raises NotPermitted unless this is an ordinary Unix user in the users' group."""
     try:
         user = pwd.getpwnam(owner)
@@ -50,7 +50,13 @@ def check_listed(what: str, value: str, allowed: frozenset[str]) -> None:
         raise NotPermitted(f"{what} {value!r} is not among those that the agent may use: {', '.join(sorted(allowed))}")
 
 
-def _check_component(config: AgentConfig, component: Component) -> None:
+def check_note(text: str) -> None:
+    """Raises NotPermitted unless this is one line that every terminal shows as it is."""
+    if not text.isprintable():
+        raise NotPermitted(f"a comment of one printable line, not {text!r:.80}")
+
+
+def _check_component(config: Powers, component: Component) -> None:
     check_listed("partition", component.partition, config.partitions)
     check_listed("account", component.account, config.accounts)
     check_listed("QOS", component.qos, config.qos)

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from slurm.agent.tokens import Signer
+from slurm.agent.tokens import Tokens
 from slurm.errors import ProtocolError, SlurmError, SlurmRefused, SlurmUnreachable
 
 REST_VERSIONS = ("v0.0.45", "v0.0.44", "v0.0.43", "v0.0.42")
@@ -38,14 +38,14 @@ class Rest:
 
     def __init__(
         self,
-        signer: Signer,
+        tokens: Tokens,
         *,
         socket: Path,
         timeout_s: float,
         transport: httpx2.BaseTransport | None = None,
         versions: Sequence[str] = REST_VERSIONS,
     ) -> None:
-        self._signer = signer
+        self._tokens = tokens
         self._timeout_s = timeout_s
         self._versions = tuple(versions)
         self._http = httpx2.Client(
@@ -73,6 +73,10 @@ class Rest:
         """A GET from slurmdbd. Raises as `call`."""
         return self.call("GET", f"/slurmdb/{self.version(user)}/{path}", user=user, **more)
 
+    def modify_job(self, job_id: int, changes: Json, *, user: str) -> Json:
+        """Change what slurmdbd keeps of a job. Raises as `call`."""
+        return self.call("POST", f"/slurmdb/{self.version(user)}/job/{job_id}", user=user, json=changes)
+
     def call(
         self,
         method: str,
@@ -94,7 +98,7 @@ class Rest:
         raise _translated(response.status_code, problem)
 
     def _send(self, method: str, path: str, user: str, json: Json | None, params: Query) -> httpx2.Response:
-        headers = {"X-SLURM-USER-NAME": user, "X-SLURM-USER-TOKEN": self._signer.token(user)}
+        headers = {"X-SLURM-USER-NAME": user, "X-SLURM-USER-TOKEN": self._tokens.token(user)}
         try:
             return self._http.request(method, path, headers=headers, json=json, params=list(params))
         except httpx2.TimeoutException as error:

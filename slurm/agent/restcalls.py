@@ -11,7 +11,7 @@ from slurm.agent.rest import Rest
 from slurm.agent.restbody import submit_body
 from slurm.agent.shapes import records, text, words
 from slurm.errors import ProtocolError, SlurmRefused, SlurmUnreachable
-from slurm.records import AccountingRow, JobRecord, NodeRecord, PartitionRecord
+from slurm.records import AccountingRow, Association, JobRecord, NodeRecord, PartitionRecord
 from slurm.submission import Submission
 
 CANCEL_SIGNAL = "USR1"  # TERM may also mean that the time limit is near: the runner tells them apart by this
@@ -19,6 +19,8 @@ ALREADY_DONE = frozenset({2017, 2021, 2084})
 """Invalid job id (purged), job already finished: what was to be ended has ended."""
 IDS_A_CALL = 200
 """Ids in one accounting query: a URL of a few KiB."""
+CAN_ANNOTATE = frozenset({"v0.0.44", "v0.0.45"})
+"""REST versions with POST /slurmdb/V/job/ID. Source: slurmrestd --generate-openapi-spec of 26.05.5."""
 FOR_EVER = "1"
 BY_SUBMIT_TIME = "usage_time_as_submit_time"
 """Without it accounting leaves out jobs that never became eligible: those cancelled while held or before their
@@ -102,6 +104,15 @@ class SlurmRest:
         except SlurmRefused as refusal:
             raise SlurmRefused(f"job {job_id}: {refusal}", code=refusal.code) from refusal
 
+    def annotate(self, job_id: int, text: str) -> None:
+        """Write AdminComment of one component in accounting, as the operator, who must be an administrator for it.
+
+        Raises SlurmRefused, also where slurmrestd is older than v0.0.44 (Slurm 25.11), which cannot.
+        """
+        if self.rest_version() not in CAN_ANNOTATE:
+            raise SlurmRefused("AdminComment of an ended job needs Slurm 25.11 or later")
+        self._rest.modify_job(job_id, {"comment": {"administrator": text}}, user=self._operator)
+
     def accounting(self, job_ids: Iterable[int]) -> tuple[AccountingRow, ...]:
         """Rows of exactly these components that accounting has."""
         wanted = sorted(set(job_ids))
@@ -121,6 +132,11 @@ class SlurmRest:
         """Whether the user may submit to the account."""
         answer = self._account("associations/", ("user", user), ("account", account))
         return restparse.has_association(self._looked("association", answer, "associations"), user, account)
+
+    def associations(self, user: str) -> tuple[Association, ...]:
+        """Everything that accounting grants the user."""
+        answer = self._account("associations/", ("user", user))
+        return restparse.associations(self._looked("association", answer, "associations"), user)
 
     def qos_priorities(self) -> dict[str, int]:
         """Every QOS's priority by its name."""

@@ -5,9 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from slurm import states
-from slurm.agent.shapes import csv, dependency, field, gres, hosts, integer, moment, optional, records, text, words
+from slurm.agent.shapes import (
+    boolean,
+    csv,
+    dependency,
+    field,
+    gres,
+    hosts,
+    integer,
+    moment,
+    optional,
+    records,
+    text,
+    words,
+)
 from slurm.errors import ProtocolError
-from slurm.records import AccountingRow, JobRecord, NodeRecord, PartitionRecord, StepRow
+from slurm.records import AccountingRow, Association, JobRecord, NodeRecord, PartitionRecord, StepRow
 
 BYTES_PER_MIB = 1024 * 1024
 
@@ -36,6 +49,21 @@ def has_association(answer: Any, user: str, account: str) -> bool:
     """Whether GET /slurmdb/V/associations/ names this user with this account."""
     found = records(answer, "associations")
     return any((text(one, "user"), text(one, "account")) == (user, account) for one in found)
+
+
+def associations(answer: Any, user: str) -> tuple[Association, ...]:
+    """This user's, of the same answer."""
+    return tuple(
+        Association(
+            account=text(one, "account"),
+            partition=text(one, "partition"),
+            qos=words(one, "qos"),
+            default_qos=text(one, "default/qos"),
+            is_default=boolean(one, "is_default"),
+        )
+        for one in records(answer, "associations")
+        if text(one, "user") == user
+    )
 
 
 def qos_priorities(answer: Any) -> dict[str, int]:

@@ -40,6 +40,14 @@ def integer(record: Any, path: str) -> int:
     return value
 
 
+def boolean(record: Any, path: str) -> bool:
+    """true or false."""
+    value = field(record, path)
+    if not isinstance(value, bool):
+        raise ProtocolError(f"{path}: expected true or false, got {value!r:.80}")
+    return value
+
+
 def optional(record: Any, path: str) -> int | None:
     """Slurm's number that may be unset or infinite: {"set": true, "infinite": false, "number": 5} -> 5, else None."""
     value = field(record, path)

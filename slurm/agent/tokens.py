@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Protocol
 
 import jwt
 
 from slurm.errors import SlurmError
 
 TOKEN_LIFETIME_S = 60
+
+
+class Tokens(Protocol):
+    """Where a call's token comes from."""
+
+    def token(self, user: str) -> str:
+        """A token that makes its bearer `user` on the cluster. Raises SlurmError where none can be had."""
 
 
 class Signer:

@@ -12,11 +12,11 @@ from dataclasses import replace
 import structlog
 
 from slurm import states
-from slurm.agent.config import AgentConfig
+from slurm.agent.config import Powers
 from slurm.agent.ledger import Entry, Ledger
-from slurm.agent.permit import check_listed, check_owner, check_submission
+from slurm.agent.permit import check_listed, check_note, check_owner, check_submission
+from slurm.agent.reader import Road
 from slurm.agent.restcalls import SlurmRest
-from slurm.agent.roads import Road
 from slurm.errors import NotPermitted, SlurmError, SlurmRefused, SlurmUnreachable
 from slurm.ids import component_ids
 from slurm.records import AccountingRow, ClusterVersion, JobRecord, PrioritySetup, Snapshot
@@ -32,10 +32,14 @@ LOCKS = 64
 
 
 class Verbs:
-    """One method a verb (`slurm.client.SlurmClient` says what each promises); safe for several threads."""
+    """One method a verb (`slurm.client.SlurmClient` says what each promises); safe for several threads.
 
-    def __init__(self, config: AgentConfig, calls: SlurmRest, road: Road, ledger: Ledger) -> None:
+    Without `operates` the "operator" is an ordinary user who changes and reads jobs of their own (`own.py`).
+    """
+
+    def __init__(self, config: Powers, calls: SlurmRest, road: Road, ledger: Ledger, *, operates: bool = True) -> None:
         self._config = config
+        self._operates = operates
         self._calls = calls
         self._road = road
         self._ledger = ledger
@@ -164,6 +168,22 @@ class Verbs:
                 raise SlurmRefused(f"job {job.job_id} is {'not ' if held else 'still '}held")
         log.info("held" if held else "released", job_ids=list(job_ids))
 
+    def annotate(self, job_id: int, text: str) -> None:
+        """Write AdminComment of a component of ours that has ended."""
+        if not self._config.admin_comment:
+            raise NotPermitted("AdminComment is not granted: admin_comment in the agent's configuration")
+        check_note(text)
+        entry = self._ledger.entry(job_id)
+        for row in self._calls.accounting([job_id]):
+            if (row.name, row.user) != (entry.name, entry.owner):
+                raise NotPermitted(f"job {job_id} is not the one that this agent submitted: another cluster's ledger?")
+            if not states.has_ended(row.state):
+                raise SlurmRefused(f"job {job_id} is still {row.state}: it is annotated when it has ended")
+            self._calls.annotate(job_id, text)
+            log.info("annotated", job_id=job_id)
+            return
+        raise SlurmRefused(f"job {job_id} is not in accounting")
+
     def _live(self, job_ids: Sequence[int]) -> list[JobRecord]:
         """The live ones of our components. Raises NotPermitted when Slurm's job of that id is not the one we submitted."""
         entries = {job_id: self._ledger.entry(job_id) for job_id in job_ids}
@@ -252,14 +272,28 @@ class Verbs:
         )
 
     def _operator_problems(self) -> Iterable[str]:
+        name = self._config.operator
         try:
-            level = self._calls.admin_level(self._config.operator)
+            level = self._level(name)
         except SlurmUnreachable as error:  # slurmctld goes on without slurmdbd, and so does the picture of the cluster
             yield f"accounting does not answer ({error}): see systemctl status slurmdbd"
             return
-        if level not in ("Operator", "Administrator"):
-            name = self._config.operator
+        if not self._operates:
+            return
+        if self._config.admin_comment and level != "Administrator":
+            yield (
+                f"admin_comment is on and {name} is no Slurm administrator: sacctmgr modify user {name} set "
+                "AdminLevel=Admin, or switch it off"
+            )
+        elif level not in ("Operator", "Administrator"):
             yield f"{name} is no Slurm operator: sacctmgr modify user {name} set AdminLevel=Operator"
+
+    def _level(self, name: str) -> str:
+        """The operator's AdminLevel; who is none asks accounting for what everybody may see of themselves."""
+        if self._operates:
+            return self._calls.admin_level(name)
+        self._calls.associations(name)
+        return ""
 
     def _accounting_problems(self) -> Iterable[str]:
         """Submission is safe to repeat only if accounting keeps the jobs' comments."""

@@ -38,6 +38,8 @@ class FakeSlurm:
         self.outage = ""
         self.accounting_outage = ""
         self.lose_next_answer = False
+        self.grants_admin_comment = True
+        self.admin_comments: dict[int, str] = {}
         self.refuse_next: SlurmRefused | None = None
         self.submissions: list[Submission] = []
 
@@ -95,6 +97,19 @@ class FakeSlurm:
         for job in [self._known(job_id) for job_id in job_ids]:
             if job.state == "PENDING":
                 job.held = held
+
+    async def annotate(self, job_id: int, text: str) -> None:
+        """Keep the text with the component; refused until it has ended, and where the site does not grant it."""
+        self._reach()
+        self._reach_accounting()
+        if not self.grants_admin_comment:
+            raise NotPermitted("AdminComment is not granted: admin_comment in the agent's configuration")
+        if not text.isprintable():
+            raise NotPermitted(f"a comment of one printable line, not {text!r:.80}")
+        job = self._known(job_id)
+        if job.live:
+            raise SlurmRefused(f"job {job_id} is still {job.state}: it is annotated when it has ended")
+        self.admin_comments[job_id] = text
 
     async def snapshot(self) -> Snapshot:
         """One moment; headless components are swept as the agent does, so the next snapshot lacks them."""

@@ -19,6 +19,8 @@ from slurm.inside import runner_paths as paths
 from slurm.inside.runner_files import claim_run_dir, last_lines, make_step_dirs, write_json
 from slurm.inside.runner_paths import Job, Step
 
+ANALYSED = "ONE_ANALYSED_RUN"
+"""In the environment of jobs that look at another run (portal/compile/analysis.py)."""
 LAUNCHER = "# A played run has no launcher.\n"
 MIB_SHARE = 0.7
 WEIGHTS = 1024
@@ -124,10 +126,29 @@ class Scene:
         """What a completed step leaves: a file in /one/out; the learner also a model."""
         out = Path(paths.out_dir(self._job, iteration, step["id"]))
         write_json(str(out / "result.json"), {"simulated": True, "step": step["id"]})
+        if ANALYSED in self._job["env"]:
+            self._find_out(out)
         if step["id"] == self._learner:
             model = Path(paths.model_dir(self._job, iteration))
             (model / "policy.safetensors").write_bytes(safetensors(self._job["workload"]))
             write_json(str(model / "training.json"), {"simulated": True, "training": self._job["config"]["training"]})
+
+    def _find_out(self, out: Path) -> None:
+        """What a played Operator leaves: figures, a table, and a chart, all of them made up."""
+        dice = random.Random(self._job["env"][ANALYSED])
+        points = [
+            (number, round(100.0 * (1.0 - math.exp(-number / 8.0)) + dice.gauss(0.0, 2.0), 2)) for number in range(25)
+        ]
+        figures = {
+            "mean_reward": round(sum(y for _, y in points) / len(points), 2),
+            "best_reward": max(y for _, y in points),
+        }
+        write_json(str(out / "summary.json"), {**figures, "note": "simulated"})
+        (out / "rewards.csv").write_text("".join(f"{x},{y}\n" for x, y in [("block", "reward"), *points]))
+        lines = [{"name": "reward (simulated)", "points": points}]
+        write_json(
+            str(out / "reward.chart.json"), {"title": "Reward by block", "x": "block", "y": "reward", "lines": lines}
+        )
 
     def _failure(self, found: Mapping[str, Any]) -> dict[str, Any]:
         failure = dict(found)

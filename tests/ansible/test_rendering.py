@@ -24,13 +24,15 @@ FILES = {
                "one-convert@.service", "one-convert.socket", "portal-admin"),
     "slurm_verify": ("hetjob.sh",),
     "registry": ("config.yml",),
+    "prometheus": ("prometheus.yml",),
+    "dcgm_standin": ("dcgm-standin.service",),
 }  # fmt: skip
 HOSTS = {
     "ctl": ["slurm_controller", "slurm_database"],
-    "svc": ["slurm_rest", "portal", "object_store", "registry", "postgres", "monitoring"],
-    "gpu1": ["slurm_compute"],
-    "gpu2": ["slurm_compute"],
-    "gpu3": ["slurm_compute"],
+    "svc": ["slurm_rest", "portal", "object_store", "registry", "postgres", "monitoring", "keycloak"],
+    "gpu1": ["slurm_compute", "simulated_gpus"],
+    "gpu2": ["slurm_compute", "simulated_gpus"],
+    "gpu3": ["slurm_compute", "simulated_gpus"],
 }
 
 
@@ -38,7 +40,9 @@ def _inventory(folder: Path) -> Path:
     """The lab's hosts as `lab/lab up` writes them, at addresses that nobody has."""
     hosts = {name: {"ansible_host": f"192.0.2.{number}"} for number, name in enumerate(HOSTS, start=10)}
     groups = sorted({group for groups in HOSTS.values() for group in groups})
-    children = {group: {"hosts": {name: {} for name in HOSTS if group in HOSTS[name]}} for group in groups}
+    children: dict[str, object] = {
+        group: {"hosts": {name: {} for name in HOSTS if group in HOSTS[name]}} for group in groups
+    }
     path = folder / "inventory.yml"
     path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "children": children}}))
     return path
@@ -112,12 +116,30 @@ def test_rendered_files_are_the_golden_ones(sites: dict[str, Path], site: str, n
     assert text == golden.read_text()
 
 
+def test_prometheus_scrapes_what_each_site_has(sites: dict[str, Path]) -> None:
+    """The lab's simulated GPUs have a stand-in for dcgm-exporter; the example names none until the site does."""
+    for site, dcgm in (("lab", ["gpu1:9400", "gpu2:9400", "gpu3:9400"]), ("example", None)):
+        jobs = {
+            job["job_name"]: job
+            for job in yaml.safe_load((sites[site] / "prometheus.yml").read_text())["scrape_configs"]
+        }
+        assert jobs["portal"]["static_configs"] == [{"targets": ["127.0.0.1:8000"]}]
+        assert jobs["portal"]["authorization"] == {"credentials_file": "/etc/prometheus/portal.token"}
+        assert [job for job in jobs.values() if "authorization" in job] == [jobs["portal"]], (
+            "nobody else sees the token"
+        )
+        assert (jobs["dcgm"]["static_configs"][0]["targets"] if "dcgm" in jobs else None) == dcgm
+        assert len(jobs["node"]["static_configs"][0]["targets"]) == (3 if site == "lab" else 4)
+
+
 def test_the_portal_reads_its_settings(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONE_SETTINGS", str(rendered / "portal.toml"))
     settings = Settings()
     assert settings.slurm.gpu_labels == {"tesla_v100": "V100"}
     assert settings.database.url == "postgresql+psycopg://one_daemon@localhost/one"
     assert settings.images.registries == ("registry.avatar.io",)
+    assert settings.monitoring.prometheus == "http://127.0.0.1:9090"
+    assert settings.sharing.library is not None
 
 
 def test_the_agent_reads_its_configuration(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +159,7 @@ def test_each_unit_gets_only_its_own_secrets(rendered: Path) -> None:
         for name in ("one-web.service", "one-daemon.service", "one-agent.service", "one-convert@.service")
     }
     assert handed == {
-        "one-web.service": ["database_password.web", "s3_secret_key.web"],
+        "one-web.service": ["database_password.web", "metrics_token", "oidc_client_secret", "s3_secret_key.web"],
         "one-daemon.service": ["database_password.daemon", "s3_secret_key.daemon"],
         "one-agent.service": ["jwt_hs256.key"],
         "one-convert@.service": [],

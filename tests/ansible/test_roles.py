@@ -69,7 +69,20 @@ def test_the_web_role_can_never_change_what_was_recorded() -> None:
     assert not any(powers[table] for table in ("attempts", "slurm_jobs", "cluster_state"))
     assert powers["models"] == ["UPDATE (archived_at, name)"], "what a model is, only the daemon says"
     assert powers["alias_moves"] == powers["model_notes"] == ["INSERT"], "history is added to"
-    passing = {"browser_sessions", "sign_in_tries", "drafts", "draft_saves", "component_uses", "maintenance"}
+    assert powers["audit_seals"] == powers["audit_seal_rows"] == [], "only the daemon seals"
+    passing = {
+        "app_editors",
+        "browser_sessions",
+        "cli_logins",
+        "component_uses",
+        "draft_saves",
+        "drafts",
+        "maintenance",
+        "sign_in_tries",
+        "sso_flows",
+        "training_templates",
+        "webhooks",
+    }
     assert {table for table, granted in powers.items() if "DELETE" in granted} == passing, "all else is kept for ever"
     added, changed = powers["users"]
     assert (added, changed.startswith("UPDATE (")) == ("INSERT", True)

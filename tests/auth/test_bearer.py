@@ -22,7 +22,7 @@ async def made(world: World) -> str:
 async def test_the_actor_carries_request_and_address(world: World) -> None:
     value = await made(world)
     actor = await actor_of(world.maker, f"bEARER {value}", address="10.1.2.3", request_id="r7")
-    assert (actor.name, actor.role, actor.scopes) == ("kim", "researcher", {"read"})
+    assert (actor.name, actor.role, actor.scopes) == ("kim", "researcher", frozenset({"read"}))
     assert (actor.address, actor.request_id) == ("10.1.2.3", "r7")
     (token,) = await world.rows(Token)
     assert token.last_used_at is not None

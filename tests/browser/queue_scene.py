@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from portal.db.engine import transaction
 from portal.domain.priority import Level
-from portal.services import queue
+from portal.services import queue, wholequeue
 from tests.daemon.world import World
 
 
 async def lay(world: World) -> None:
     """Change what waits in Slurm, as an admin, as root and as somebody with sbatch."""
     async with world.maker() as session:
-        lines = await queue.entries(session, world.actors["admin"], world.context.settings)
-    ids = [line.workload_id for line in lines if line.workload_id and line.slurm_id]
+        whole = await wholequeue.read(session, world.actors["admin"], world.context.settings)
+    ids = [line.workload_id for line in whole.lines if line.workload_id and line.slurm_id]
     if len(ids) < 3:
         return
     async with transaction(world.maker) as session:

@@ -20,15 +20,16 @@ async def lay(world: World) -> None:
         view = await cluster.nodes(session, world.context.settings)
         queued, wanted = await clusteruse.waiting(session)
         reading = clusteruse.reading_of(view, [], queued, wanted)
+        nodes = clusteruse.node_readings(view, None)
     async with transaction(world.maker) as session:
-        for span_s, count in ((MINUTE_S, 60), (TEN_MINUTES_S, 144), (HOUR_S, 720)):
+        for span_s, count in ((MINUTE_S, 120), (TEN_MINUTES_S, 156), (HOUR_S, 720)):
             for back in range(count):
                 at = window_of(moment - timedelta(seconds=back * span_s), span_s)
                 if span_s == TEN_MINUTES_S and 60 < back < 70:
                     continue  # the daemon was away: a gap
                 notes = {"gpu2": "drain"} if span_s == TEN_MINUTES_S and 20 < back < 30 else {}
                 shown = _like(reading, view.gpus, back) if back else _measured(reading)
-                session.add(ClusterSample(at=at, span_s=span_s, reading=shown, notes=notes))
+                session.add(ClusterSample(at=at, span_s=span_s, reading=shown, notes=notes, nodes=nodes))
 
 
 def _like(reading: Reading, gpus: dict[str, Amount], back: int) -> Reading:

@@ -12,10 +12,10 @@ from portal.db.engine import engine_for, migrate, sessions, transaction
 from portal.services import accounts, approvals, passwords
 from portal.services.accounts import Role
 from portal.services.audit import Actor
-from portal.settings import Database, Images, Settings, Storage, Web
+from portal.settings import Database, Images, Operators, Settings, Storage, Web
 from portal.settings import Slurm as SlurmSettings
 from slurm.fake import FakeSlurm
-from tests.browser import library, queue_scene, resources_scene, scene_models
+from tests.browser import library, queue_scene, resources_scene, scene_analyses, scene_models
 from tests.browser.house import furnish
 from tests.daemon.world import ADMIN_TOOL, Conversions, Registry, World, own_uid
 from tests.store.memory import MemoryStore
@@ -43,6 +43,7 @@ def settings_in(folder: Path, port: int = 0) -> Settings:
         database=Database(url=f"sqlite+aiosqlite:///{folder}/one.db"),
         storage=Storage(runs=folder / "runs", images=folder / "images", roots=(Path("/training-data"),)),
         images=Images(registries=("registry.avatar.io",)),
+        operators=Operators(image="registry.avatar.io/operator-python:1.0"),
         slurm=SlurmSettings(gpu_labels={"tesla_v100": "V100"}, fake_gpus=True),
         web=Web(port=port, public_url=f"http://127.0.0.1:{port}"),
     )
@@ -55,7 +56,7 @@ async def build(settings: Settings) -> World:
     conversions = Conversions(settings.storage.images)
     maker = sessions(engine_for(settings))
     context = Context(settings, maker, slurm, store, registry.resolve, conversions, own_uid)  # type: ignore[arg-type]
-    world = World(context, slurm, store, registry, conversions, await _people(context))
+    world = World(context, slurm, store, registry, conversions, await people(context))
     await world.round()
     await _workloads(world)
     await library.fill(world)
@@ -63,7 +64,8 @@ async def build(settings: Settings) -> World:
     return world
 
 
-async def _people(context: Context) -> dict[str, Actor]:
+async def people(context: Context) -> dict[str, Actor]:
+    """Everybody of the scene, with the same password; jung has left."""
     actors = {}
     for username, (name, role, email) in _PEOPLE.items():
         mapped = username if role is Role.RESEARCHER and username != "choi" else None
@@ -92,6 +94,7 @@ async def _workloads(world: World) -> None:
     again = await world.submit(_app("APP-DESIGN", "RL-DesignOpt-v1", gpus=1, memory="16GB"), name="RL-DesignOpt-v1-v2")
     await _run(world, again, rewards=[*RISING, 91.7])
     await scene_models.add(world, _app, _run)
+    await scene_analyses.lay(world, _run)
     failed = await world.submit(_app("APP-RESNET", "ResNet-Exp-42", gpus=1, memory="32GB"), who="park")
     await _run(world, failed, fail="TASK-001/CL-REF-002")
     cancelled = await world.submit(_app("APP-SWEEP1", "Surrogate-Sweep-03", gpus=1, memory="16GB"), who="park")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import pwd
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import uvicorn
 
@@ -20,23 +23,30 @@ from tests.browser import scene
 from tests.daemon.world import World
 
 ROUND_S = 5.0
+Build = Callable[[Settings], Awaitable[World]]
+"""Makes what the portal shows, from nothing."""
+Adjust = Callable[[Settings], Settings]
 
 
 @asynccontextmanager
-async def running(folder: Path, port: int = 0) -> AsyncIterator[tuple[Settings, World]]:
-    """Serve the scene; its settings' public_url is the address."""
+async def running(
+    folder: Path, port: int = 0, build: Build = scene.build, adjust: Adjust = lambda settings: settings
+) -> AsyncIterator[tuple[Settings, World]]:
+    """Serve what `build` makes, by settings that `adjust` may change; their public_url is the address."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    settings = scene.settings_in(folder, listener.getsockname()[1])
-    world = await scene.build(settings)
+    settings = adjust(scene.settings_in(folder, listener.getsockname()[1]))
+    world = await build(settings)
     app = create_app(settings, store=world.store)  # type: ignore[arg-type]
     server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=1))
+    me = pwd.getpwuid(os.getuid())  # whose runs the scene's run directories are; the people have no accounts here
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
             await asyncio.sleep(0.01)
-        yield settings, world
+        with patch("pwd.getpwnam", lambda _name: me):
+            yield settings, world
     finally:
         server.should_exit = True
         await serving

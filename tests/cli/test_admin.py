@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from portal.settings import load_settings
 
 
 @pytest.fixture(autouse=True)
-def _database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ONE_SETTINGS", str(tmp_path / "none.toml"))
     monkeypatch.setenv("ONE_DATABASE__URL", f"sqlite+aiosqlite:///{tmp_path}/admin.db")
     load_settings.cache_clear()

@@ -51,6 +51,8 @@ def test_every_verb_that_answers_takes_json() -> None:
         "one shell",
         "one logout",
         "one serve",
+        "portal-admin alert-rules",
+        "portal-admin dashboard",
         "portal-admin migrate",
         "portal-admin revision",
         "portal-admin token revoke",

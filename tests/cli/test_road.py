@@ -45,7 +45,8 @@ def test_submit_show_logs_model(road: Road, small_file: str, tmp_path: Path) -> 
     assert road.json("kim", "show", workload_id)["state"] == "completed"
     merged = road.one("kim", "logs", workload_id)
     assert "[CL-REF-002] TASK-001/CL-REF-002 says 안녕\n" in merged
-    assert road.one("kim", "logs", workload_id, "-c", "CL-REF-002") == "TASK-001/CL-REF-002 says 안녕\n"
+    for component in ("CL-REF-002", "TASK-001/CL-REF-002", "rl-agent"):
+        assert road.one("kim", "logs", workload_id, "-c", component) == "TASK-001/CL-REF-002 says 안녕\n"
     followed = road.one("kim", "logs", workload_id, "-f")
     assert sorted(followed.splitlines()) == sorted(merged.splitlines())
     assert "first-final" in road.one("kim", "models", "list")
@@ -54,6 +55,13 @@ def test_submit_show_logs_model(road: Road, small_file: str, tmp_path: Path) -> 
     assert (tmp_path / "APP-SMALL1-v1" / "policy.safetensors").read_bytes() == b"weights"
     assert "is there already" in road.one("kim", "models", "download", "APP-SMALL1", "1")
     road.one("viewer", "models", "download", "APP-SMALL1", "1", "--to", "elsewhere", code=4)
+
+
+def test_what_a_submission_asks_to_be_told(road: Road, small_file: str) -> None:
+    assert road.json("kim", "submit", small_file, "--notify", "end, start")["notify"] == ["start", "end"]
+    assert road.json("kim", "submit", small_file)["notify"] == []
+    road.one("kim", "submit", small_file, "--notify", "stop", code=2)
+    assert len(road.json("kim", "list", "--mine")["items"]) == 2
 
 
 def test_the_gate(road: Road, big_file: str) -> None:
@@ -75,6 +83,16 @@ def test_the_gate(road: Road, big_file: str) -> None:
     road.one("admin", "reject", second, "--reason", "short", code=7)
     road.one("admin", "reject", second, "--reason", "한 번에 하나씩만 요청해 주세요")
     assert "하나씩만" in road.one("kim", "show", second)
+
+
+def test_co_editors(road: Road, small_file: str) -> None:
+    road.one("kim", "submit", small_file)
+    assert "no co-editors" in road.one("kim", "editors", "list", "APP-SMALL1")
+    assert road.one("kim", "editors", "add", "APP-SMALL1", "park") == "park\n"
+    assert road.json("park", "editors", "list", "APP-SMALL1") == {"appId": "APP-SMALL1", "coEditors": ["park"]}
+    road.one("park", "editors", "add", "APP-SMALL1", "boss", code=4)
+    assert "no co-editors" in road.one("kim", "editors", "remove", "APP-SMALL1", "park")
+    road.one("kim", "editors", "add", "APP-SMALL1", "viewer", code=7)
 
 
 def test_queue_verbs(road: Road, small_file: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -17,10 +17,12 @@ from portal.compile import (
     JobMark,
     RunnableImage,
     ScriptTooLarge,
+    SharePolicy,
     TestRun,
     compile_run,
     dependency,
     for_hand_over,
+    shards_per_gpu,
 )
 from portal.domain.approval import StepSize
 from portal.domain.priority import Place
@@ -28,7 +30,7 @@ from portal.spec.models import AppSpec
 from slurm.errors import PlanError
 from slurm.inventory import NodeClass
 from slurm.plan import Plan, make_plan
-from slurm.runnerjob import After
+from slurm.runnerjob import After, RunnerStep
 from slurm.script import batch_script
 from tests.compile.conftest import LAB, SITE, images_of, pinned, request_for
 from tests.hostile import HOSTILE
@@ -289,3 +291,51 @@ def test_a_script_that_slurm_would_not_take_is_named() -> None:
         compiled(spec)
     assert caught.value.job == 0
     assert caught.value.size > 3_500_000
+
+
+def shared(shards: int, library: str | None = "/opt/hami/libvgpu.so", **memory: int) -> RunnerStep:
+    part = component("A", resources={"gpu_type": "V100", "gpu_shards": shards, "memory": "1GB"})
+    spec = pinned(app(task("T", [part]), env_vars={"CUDA_DEVICE_SM_LIMIT": "100"}))
+    policy = SharePolicy(PurePosixPath(library) if library else None, memory)
+    run = compile_run(request_for(spec), LAB, images_of(spec), replace(SITE, shares=policy))
+    (step,) = run.jobs[0].runner_job.steps
+    return step
+
+
+def test_a_share_gets_the_library_and_its_part_of_cores_and_memory() -> None:
+    step = shared(2, V100=32 * 1024)
+    assert step.env == {
+        "LD_PRELOAD": "/one/lib/libvgpu.so",
+        "CUDA_DEVICE_SM_LIMIT": "50",
+        "CUDA_DEVICE_MEMORY_LIMIT": "16384m",
+        "CUDA_DEVICE_MEMORY_SHARED_CACHE": "/tmp/one-gpu-share.cache",
+    }
+    words = step.container.options
+    assert words[words.index("--mount") + 1] == '"type=bind","src=/opt/hami/libvgpu.so","dst=/one/lib/libvgpu.so","ro"'
+    assert words[words.index("--scratch") + 1] == "/tmp/vgpulock"
+
+
+def test_without_a_known_memory_only_cores_are_limited_and_without_a_library_nothing() -> None:
+    assert "CUDA_DEVICE_MEMORY_LIMIT" not in shared(1, A100=1).env
+    assert shared(1).env["CUDA_DEVICE_SM_LIMIT"] == "25"
+    free = shared(1, None, V100=32 * 1024)
+    assert (free.env, "--scratch" in free.container.options) == ({}, False)
+
+
+def test_whole_gpus_are_never_limited() -> None:
+    spec = pinned(app(task("T", [component("A", resources=a100(1))])))
+    policy = SharePolicy(PurePosixPath("/opt/hami/libvgpu.so"), {"A100": 1024})
+    (step,) = (
+        compile_run(request_for(spec), LAB, images_of(spec), replace(SITE, shares=policy)).jobs[0].runner_job.steps
+    )
+    assert step.env == {}
+
+
+def test_where_nodes_cut_their_gpus_differently_the_smaller_share_counts() -> None:
+    finer = replace(LAB[1], shards=64, count=1)
+    part = component("A", resources={"gpu_type": "V100", "gpu_shards": 2, "memory": "1GB"})
+    spec = pinned(app(task("T", [part])))
+    policy = SharePolicy(PurePosixPath("/opt/hami/libvgpu.so"), {"V100": 1000})
+    run = compile_run(request_for(spec), (*LAB, finer), images_of(spec), replace(SITE, shares=policy))
+    assert run.jobs[0].runner_job.steps[0].env["CUDA_DEVICE_MEMORY_LIMIT"] == "250m"
+    assert shards_per_gpu((*LAB, finer)) == {"V100": 4}

@@ -36,7 +36,10 @@ with open(sif, "w") as out:
 @pytest.fixture
 def settings(tmp_path: Path) -> convert.ConvertSettings:
     access = RegistryAccess(allowed=("registry.test",), ca_file=tmp_path / "ca.crt")
-    return convert.ConvertSettings(images=tmp_path / "images", max_bytes=1000, access=access, timeout_s=20)
+    apptainer = str(tmp_path / "apptainer")
+    return convert.ConvertSettings(
+        tmp_path / "images", max_bytes=1000, access=access, apptainer=apptainer, timeout_s=20
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -52,12 +55,11 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> list[Reference]:
 
 
 @pytest.fixture
-def apptainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def apptainer(tmp_path: Path) -> Any:
     def install(extra: str = "") -> None:
         program = tmp_path / "apptainer"
         program.write_text(STUB.format(extra=extra))
         program.chmod(0o755)
-        monkeypatch.setattr(build, "APPTAINER", str(program))
 
     install()
     return install
@@ -257,3 +259,18 @@ def test_settings_come_from_the_portals_file(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "registry.json").write_text("{}")
     assert convert.load_settings(file).access.credentials == tmp_path / "registry.json"
     assert os.environ["CREDENTIALS_DIRECTORY"] == str(tmp_path)
+
+
+def test_who_stops_waiting_ends_apptainer(settings: convert.ConvertSettings, apptainer: Any, tmp_path: Path) -> None:
+    apptainer("print(os.getpid(), flush=True); time.sleep(60)")
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.isdigit():
+            raise SystemExit
+
+    reference = Reference("registry.test", "env-sim", None, DIGEST)
+    with pytest.raises(SystemExit):
+        build.build_sif(reference, tmp_path, settings.access, say, timeout_s=20, program=settings.apptainer)
+    assert not Path("/proc", said[-1]).exists()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx2
 import pytest
 
@@ -21,7 +23,7 @@ from containers.errors import (
 )
 from containers.image import ImageConfig, ResolvedImage
 from containers.reference import parse
-from containers.registry import MAX_DOCUMENT_BYTES, RegistryAccess, resolve
+from containers.registry import MAX_DOCUMENT_BYTES, RegistryAccess, _certificates, resolve
 
 from .fakeregistry import LAYER_BYTES, FakeRegistry
 
@@ -161,6 +163,22 @@ async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> Non
         access = RegistryAccess(allowed=("registry.test",), ca_file=tmp_path / name)
         with pytest.raises(RegistryUnreachable, match=name):
             await look(FakeRegistry(), access=access)
+
+
+async def test_the_site_s_certificates_are_read_again_only_when_they_change(tmp_path: Path) -> None:
+    site = tmp_path / "site.crt"
+    site.write_bytes(Path(certifi.where()).read_bytes())
+    access = RegistryAccess(allowed=("registry.test",), ca_file=site)
+    registry = FakeRegistry()
+    registry.image("one/env-sim", "1.0", CONFIG)
+    read = _certificates.cache_info().misses
+    for _ in range(3):
+        await look(registry, access=access)
+    assert _certificates.cache_info().misses == read + 1
+    site.write_text("no certificate")
+    os.utime(site, ns=(1, 1))
+    with pytest.raises(RegistryUnreachable, match=r"site\.crt"):
+        await look(registry, access=access)
 
 
 async def test_other_bytes_than_the_digest_are_refused() -> None:

@@ -12,12 +12,13 @@ from sqlalchemy import make_url
 
 from portal.daemon.context import Context
 from portal.db.engine import engine_for, migrate, sessions
-from portal.settings import Database, Images, Settings, Storage
+from portal.settings import Database, Images, Operators, Settings, Storage
 from portal.settings import Slurm as SlurmSettings
 from slurm.fake import FakeSlurm
 from tests.daemon.world import Conversions, Registry, World, own_uid, people
 from tests.store.memory import MemoryStore
 
+OPERATOR_IMAGE = "registry.avatar.io/operator-python:1.0"
 SPEC = Path(__file__).parents[1] / "spec" / "data" / "app-spec-example.json"
 
 
@@ -68,6 +69,7 @@ async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
         database=Database(url=database_url),
         storage=Storage(runs=tmp_path / "runs", images=tmp_path / "images", roots=(Path("/training-data"),)),
         images=Images(registries=("registry.avatar.io",)),
+        operators=Operators(image=OPERATOR_IMAGE),
         slurm=SlurmSettings(gpu_labels={"tesla_v100": "V100"}),
     )
     for folder in ("runs/.out", "images"):

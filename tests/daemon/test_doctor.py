@@ -50,7 +50,8 @@ async def test_everything_agrees(world: World, small: dict[str, Any]) -> None:
     result = await found(world)
     assert result.findings == (), result
     assert {part.name for part in result.parts} == {
-        "database", "slurm", "picture", "priorities", "registry", "converter", "runs", "s3"
+        "database", "slurm", "picture", "priorities", "registry", "converter", "runs", "s3",
+        "prometheus", "dcgm",
     }  # fmt: skip
     assert result.compared["models"] == result.compared["objects_read"] - 1 == 1
     assert {done, waiting} == {row.id for row in await world.rows(type(await world.workload(done)))}

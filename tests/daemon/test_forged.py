@@ -240,6 +240,7 @@ async def test_a_model_file_that_changes_while_it_is_stored_is_left_out(
     monkeypatch.setattr(world.store, "put_file", put_file)
     assert (await ended(world, workload_id)).state == "completed"
     (model,) = await world.models()
+    assert model.manifest is not None
     assert [file["path"] for file in model.manifest["files"]] == ["stays"]
     assert (await said(world, workload_id, "model_saved"))["refused"] == [
         "model/policy.safetensors: changed while it was copied"

@@ -85,7 +85,9 @@ async def test_what_only_waits_is_not_read_or_written_again(
     await world.round()
     assert (await world.workload(workload_id)).phase == "slurm_pending"
     assert looked == []
-    world.cluster.jobs[(await world.workload(workload_id)).attempts[0].jobs[0].leader_id].held = True
+    leader = (await world.workload(workload_id)).attempts[0].jobs[0].leader_id
+    assert leader is not None
+    world.cluster.jobs[leader].held = True
     await world.round()
     assert len(looked) == 1
     assert "changed_outside" in await world.events(workload_id)

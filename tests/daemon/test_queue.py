@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from portal.daemon import watch
+from portal.daemon.context import Context
 from portal.db.engine import transaction
-from portal.db.models import Workload
+from portal.db.models import SlurmJob, Workload
 from portal.domain.priority import Level
-from portal.services import queue
+from portal.services import queue, wholequeue
 from portal.services.errors import Conflict, Forbidden, Invalid
 from tests.daemon.world import World
 
@@ -31,9 +34,8 @@ async def waiting(world: World, small: dict[str, Any]) -> list[str]:
 
 async def order(world: World) -> list[str | None]:
     async with world.maker() as session:
-        return [
-            line.workload_id for line in await queue.entries(session, world.actors["admin"], world.context.settings)
-        ]
+        whole = await wholequeue.read(session, world.actors["admin"], world.context.settings)
+        return [line.workload_id for line in whole.part(0, len(whole))]
 
 
 def slurm_order(world: World, ids: list[str]) -> list[str]:
@@ -118,8 +120,8 @@ async def test_only_admins_order_and_only_what_waits(world: World, waiting: list
 
 async def test_what_scontrol_changed_is_seen_and_respected(world: World, waiting: list[str]) -> None:
     leader = (await world.workload(waiting[1])).attempts[0].jobs[0].leader_id or 0
-    for job in world.cluster.components(leader):
-        job.nice -= 50_000
+    for one in world.cluster.components(leader):
+        one.nice -= 50_000
     for _ in range(3):
         await world.round()
     job = (await world.workload(waiting[1])).attempts[0].jobs[0]
@@ -143,7 +145,29 @@ async def test_jobs_from_outside_stand_in_their_place(world: World, waiting: lis
     world.cluster.add(mine, (sbatch,), owner="lee")
     await world.round()
     async with world.maker() as session:
-        first, *rest = await queue.entries(session, world.actors["kim"], world.context.settings)
+        whole = await wholequeue.read(session, world.actors["kim"], world.context.settings)
+        first, *rest = whole.part(0, len(whole))
     assert (first.name, first.applicant, first.phase, first.workload_id) == ("train.sh", "lee", "external", None)
     assert first.resources.startswith("V100 x 1")
     assert [line.workload_id for line in rest] == waiting
+
+
+async def test_news_of_jobs_that_only_wait_is_noted_without_loading_them(
+    world: World, waiting: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+    look_at, priority = watch._look_at, world.cluster.priority
+
+    async def counted(context: Context, attempt_ids: Sequence[int], **more: Any) -> None:
+        looked_at.extend(attempt_ids)
+        await look_at(context, attempt_ids, **more)
+
+    monkeypatch.setattr(watch, "_look_at", counted)
+    monkeypatch.setattr(world.cluster, "priority", lambda job: priority(job) + 7)
+    before = {job.id: job.slurm_priority for job in await world.rows(SlurmJob)}
+    await world.round()
+    assert {job.id: job.slurm_priority for job in await world.rows(SlurmJob)} == {
+        job_id: (old or 0) + 7 for job_id, old in before.items()
+    }
+    assert len(before) == len(waiting)
+    assert looked_at == []

@@ -227,8 +227,12 @@ async def test_slurm_unreachable_is_unknown_never_failed(world: World, small: di
     world.slurm.outage = "slurmctld is down"
     for _ in range(3):
         await world.round(600)
-    assert (await world.workload(workload_id)).state == "running"
+    away = await world.workload(workload_id)
+    assert (away.state, away.unknown_since is not None) == ("running", True)
     world.slurm.outage = ""
+    await world.round()
+    back = await world.workload(workload_id)
+    assert (back.state, back.unknown_since) == ("running", None)
     world.slurm.accounting_outage = "slurmdbd is down"
     await world.play(workload_id)
     await world.round(1000)

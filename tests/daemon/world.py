@@ -17,12 +17,13 @@ from containers.errors import ContainersError, ConversionFailed
 from containers.image import ImageConfig, ResolvedImage
 from containers.reference import Reference
 from portal.daemon import imagechecks, images, resolving, saving
+from portal.daemon import operators as operators_loop
 from portal.daemon.context import Context
 from portal.daemon.main import act, look, once
 from portal.daemon.rounds import NOBODY_CAN_GO_ON
 from portal.db.engine import Sessions, transaction
 from portal.db.models import Attempt, Audit, Event, Model, User, Workload
-from portal.services import accounts, approvals, queue, tests, workloads
+from portal.services import accounts, analyses, approvals, operators, queue, tests, workloads
 from portal.services.accounts import Role
 from portal.services.audit import Actor
 from portal.services.planning import plan_of
@@ -97,22 +98,33 @@ class World:
         """The simulated cluster."""
         return self.slurm.cluster
 
-    async def round(self, seconds: float = 5.0) -> None:
-        """One round of every loop, the clock between handing over and looking; an outage ends a loop's round."""
-        await once("resolving", self.context, resolving.resolve_submitted)
-        await once("imagechecks", self.context, imagechecks.check_asked)
-        await once("images", self.context, images.convert_wanted)
-        await once("control", self.context, self._control(seconds))
-        await once("saving", self.context, saving.save_ended)
+    async def round(self, seconds: float = 5.0, *, only: Collection[str] = ()) -> None:
+        """One round of every loop (or only of those named), the clock between handing over and looking; an outage ends
+        a loop's round."""
+        loops: dict[str, Callable[[Context], Awaitable[None]]] = {
+            "resolving": resolving.resolve_submitted,
+            "imagechecks": imagechecks.check_asked,
+            "images": images.convert_wanted,
+            "operators": operators_loop.serve,
+            "control": self._control(seconds),
+            "saving": saving.save_ended,
+        }
+        for name, loop in loops.items():
+            if not only or name in only:
+                await once(name, self.context, loop)
 
     def _control(self, seconds: float) -> Callable[[Context], Awaitable[None]]:
         async def control(context: Context) -> None:
             with suppress(*NOBODY_CAN_GO_ON):
                 await act(context)
-            self.cluster.advance(seconds)
+            self.pass_time(seconds)
             await look(context)
 
         return control
+
+    def pass_time(self, seconds: float) -> None:
+        """Turn the cluster's clock."""
+        self.cluster.advance(seconds)
 
     async def submit(self, spec: dict[str, Any], who: str = "kim", **wishes: Any) -> str:
         """Hand a spec in; the workload's id."""
@@ -120,6 +132,20 @@ class World:
             request = SubmitRequest(spec=spec, **wishes)
             workload = await workloads.submit(session, self.actors[who], self.context.settings, request)
             return workload.id
+
+    async def upload(self, data: bytes, who: str = "kim", filename: str = "reward.py", name: str = "") -> str:
+        """Keep an Operator; how requests name it."""
+        async with transaction(self.maker) as session:
+            version = await operators.upload(
+                session, self.actors[who], self.context.settings, filename=filename, data=data, name=name
+            )
+            return operators.reference(version)
+
+    async def analyse(self, workload_id: str, operator: str, who: str = "kim") -> str:
+        """Run an Operator on a finished workload; the id of the analysis."""
+        async with transaction(self.maker) as session:
+            made = await analyses.start(session, self.actors[who], self.context.settings, workload_id, operator)
+            return made.run_id
 
     async def start_test(self, workload_id: str, who: str = "kim", **wishes: Any) -> str:
         """Start a minimal run test; the id of its own workload."""
@@ -166,14 +192,27 @@ class World:
         return await self.rows(Model)
 
     async def play(
-        self, workload_id: str, *, rewards: list[float] | None = None, fail: str = "", model: bool = True
+        self,
+        workload_id: str,
+        *,
+        rewards: list[float] | None = None,
+        fail: str = "",
+        model: bool = True,
+        out: dict[str, bytes] | None = None,
     ) -> None:
-        """Be the runner of every job that runs: write its events and outputs, then end the batch script."""
+        """Be the runner of every job that runs: write its events and outputs, then end the batch script.
+
+        `out` are files that an analysis leaves in /one/out.
+        """
         workload = await self.workload(workload_id)
         attempt = workload.attempts[-1]
         for job in attempt.jobs:
             if job.leader_id is not None and self.cluster.jobs[job.leader_id].state == "RUNNING":
                 self._write_events(workload, attempt, job.job_index, rewards, fail)
+                for name, data in (out or {}).items():
+                    path = Path(attempt.run_dir, "steps", analyses.STEP, "out", name)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(data)
                 if model and not fail:
                     folder = Path(attempt.run_dir, "model")
                     folder.mkdir(exist_ok=True)

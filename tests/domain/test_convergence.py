@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -172,7 +173,7 @@ def test_why_an_rl_test_fails() -> None:
 
 
 def test_rewards_of_hostile_lines() -> None:
-    lines = [
+    lines: list[dict[str, Any] | None] = [
         {"episode": 2, "reward": 1},
         {"episode": 1, "reward": "72"},
         {"episode": "1", "reward": 5},

@@ -26,7 +26,7 @@ class Script:
         self.lines.append({"t": 1000.0 + len(self.lines), "event": event, **fields})
         return self
 
-    def started(self, step: str, number: int = 1, iteration: int = 1, hosts: Iterable[str] = ("gpu1",)) -> Script:
+    def started(self, step: str, number: int = 1, iteration: int = 1, hosts: Iterable[object] = ("gpu1",)) -> Script:
         return self.add("step_started", step=step, **{"try": number}, iteration=iteration, group=0, hosts=list(hosts))
 
     def ended(self, step: str, result: str, number: int = 1, iteration: int = 1, **how: Any) -> Script:

@@ -10,9 +10,11 @@ from portal.domain.lifecycle import LIVE, State
 from portal.domain.permissions import (
     ROLES,
     SITE,
+    AnalysisFacts,
     AppFacts,
     ComponentFacts,
     ModelFacts,
+    OperatorFacts,
     Permission,
     Person,
     TokenFacts,
@@ -141,8 +143,11 @@ THINGS = (
     app(lab_visible=False),
     workload(),
     workload(State.AWAITING_APPROVAL),
+    workload(State.COMPLETED),
     ModelFacts(2, app()),
     ComponentFacts(2),
+    OperatorFacts(2),
+    AnalysisFacts(2, app()),
     TokenFacts(2),
 )
 
@@ -154,7 +159,7 @@ def test_a_deactivated_person_holds_nothing(role: str, thing: object) -> None:
 
 CHANGES_NOTHING = {
     P.CLUSTER_READ, P.QUEUE_READ, P.IMAGE_READ, P.COMPONENT_READ, P.TOKEN_CREATE, P.APP_READ, P.WORKLOAD_READ, P.WORKLOAD_LOGS,
-    P.MODEL_READ, P.TOKEN_REVOKE,
+    P.MODEL_READ, P.TOKEN_REVOKE, P.ANALYSIS_READ,
 }  # fmt: skip
 
 
@@ -180,3 +185,22 @@ def test_the_owner_of_a_workload_shares_its_logs() -> None:
     assert VIEWER not in holders(P.WORKLOAD_LOGS, workload())
     private = workload(share_logs=True, app=app(lab_visible=False))
     assert VIEWER not in holders(P.WORKLOAD_LOGS, private), "who may not see it reads nothing of it"
+
+
+def test_an_operator_runs_only_on_ones_own_finished_run() -> None:
+    """It runs as the owner's Unix user: an admin's program on somebody's run would be the admin acting as that person."""
+    assert holders(P.WORKLOAD_ANALYSE, workload(State.COMPLETED)) == {KIM}
+    for state in set(State) - {State.COMPLETED}:
+        assert holders(P.WORKLOAD_ANALYSE, workload(state)) == set(), state
+    assert may(Person(KIM.id, "viewer"), P.WORKLOAD_ANALYSE, workload(State.COMPLETED)) is False
+
+
+def test_operators_are_their_owners_and_results_follow_the_app() -> None:
+    operator, found = OperatorFacts(KIM.id), AnalysisFacts(KIM.id, app())
+    assert holders(P.OPERATOR_CREATE, SITE) == set(EVERYBODY) - {VIEWER}
+    assert holders(P.OPERATOR_EDIT, operator) == {KIM}
+    assert holders(P.OPERATOR_READ, operator) == {ADMIN, OTHER_ADMIN, KIM}
+    assert holders(P.ANALYSIS_READ, found) == set(EVERYBODY)
+    assert holders(P.ANALYSIS_DOWNLOAD, found) == set(EVERYBODY) - {VIEWER}
+    hidden = AnalysisFacts(KIM.id, app(lab_visible=False))
+    assert holders(P.ANALYSIS_READ, hidden) == {ADMIN, OTHER_ADMIN, KIM}

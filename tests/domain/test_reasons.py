@@ -30,7 +30,7 @@ FULL = Facts(
         ("Resources", "resources", "A100 4기가 빌 때까지 기다립니다 (지금 유휴 2)", "Waiting for 4 A100 (2 idle now)"),
         ("QOSMaxGRESPerUser", "limit", "lab 한도 GPU 8기를 모두 쓰고 있습니다", "lab limit of 8 GPUs is used up"),
         ("AssocGrpGRES", "limit", "lab 한도 GPU 8기를 모두 쓰고 있습니다", "lab limit of 8 GPUs is used up"),
-        ("Dependency", "hold", "앞 단계 TASK-001이(가) 끝나야 합니다", "After TASK-001"),
+        ("Dependency", "hold", "앞 단계 TASK-001이 끝나야 합니다", "After TASK-001"),
         ("JobHeldAdmin", "hold", "admin이(가) 보류했습니다", "Held by admin"),
         ("BeginTime", "hold", "14:40 이후 시작합니다", "Starts after 14:40"),
         ("Reservation", "resources", "점검 예약 때문에 기다립니다 (14:40까지)", "Reserved until 14:40"),

@@ -40,6 +40,11 @@ def test_where_it_is(facts: RoadFacts, marks: str) -> None:
     assert [stop.mark.value for stop in road(facts)] == marks.split()
 
 
+def test_the_test_says_how_it_stands_before_there_is_one() -> None:
+    assert {stop.key: stop for stop in road(GATE)}["test"].note == "pending"
+    assert {stop.key: stop for stop in road(TESTED)}["test"].note == "passed"
+
+
 def test_times_and_people() -> None:
     stops = {stop.key: stop for stop in road(replace(ENDED, needs_approval=True, decided_by="admin", decided_at=T))}
     assert stops["submitted"].who == "kim"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from portal.domain.safetensors import LENGTH_BYTES, MAX_HEADER_BYTES, Header, Malformed, header_length, parse
@@ -25,7 +27,11 @@ def packed(header: object, body: bytes = b"") -> bytes:
 
 
 def test_it_reads_what_the_library_writes() -> None:
-    arrays = {"b.weight": np.zeros((2, 3), np.float32), "a": np.zeros((), np.int64), "half": np.zeros((4,), np.float16)}
+    arrays: dict[str, NDArray[Any]] = {
+        "b.weight": np.zeros((2, 3), np.float32),
+        "a": np.zeros((), np.int64),
+        "half": np.zeros((4,), np.float16),
+    }
     header = read(save(arrays, metadata={"framework": "np"}))
     assert {(tensor.name, tensor.dtype, tensor.shape) for tensor in header.tensors} == {
         ("b.weight", "F32", (2, 3)),

@@ -40,5 +40,11 @@ def test_rows_of_values_that_meet_a_goal(op: str, goal: float, now: int, best: i
 
 
 def test_where_a_line_of_metrics_stands() -> None:
-    lines = [{"episode": 7, "step": 900}, {"step": 900}, {"episode": "x"}, {"episode": float("nan")}, {}]
+    lines: list[dict[str, object]] = [
+        {"episode": 7, "step": 900},
+        {"step": 900},
+        {"episode": "x"},
+        {"episode": float("nan")},
+        {},
+    ]
     assert [x_of(line, number) for number, line in enumerate(lines, 1)] == [7.0, 900.0, 3.0, 4.0, 5.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -21,6 +22,8 @@ PYTHON = "/opt/one/venv/bin/python"
 KEY = "/etc/one/credentials/jwt_hs256.key"
 PATIENCE_S = 180.0
 POLL_S = 0.25
+ADMIN_COMMENT = os.environ.get("LAB_SUITE") != "trixie"
+"""Whether the lab's Slurm takes AdminComment of ended jobs: from 25.11 on."""
 QOS = ("one-high", "one-normal", "one-low", "one-test", LIMITED_QOS)
 CONFIG = """
 socket = "/shared/{folder}/agent.sock"
@@ -31,6 +34,7 @@ accounts = ["{account}"]
 qos = [{qos}]
 operator = "one-operator"
 rest_socket = "{rest_socket}"
+admin_comment = {admin_comment}
 jwt_key = "$CREDENTIALS_DIRECTORY/jwt_hs256.key"
 road = "{road}"
 ledger = "/shared/{folder}/ledger.jsonl"
@@ -117,7 +121,12 @@ def running_agent(name: str, rest_socket: str = "/run/slurmrestd/slurmrestd.sock
     names = ", ".join(f'"{qos}"' for qos in QOS)
     config.write_text(
         CONFIG.format(
-            folder=f"{FOLDER}/{name}", road=name.partition("-")[0], account=ACCOUNT, qos=names, rest_socket=rest_socket
+            folder=f"{FOLDER}/{name}",
+            road=name.partition("-")[0],
+            account=ACCOUNT,
+            qos=names,
+            rest_socket=rest_socket,
+            admin_comment=str(ADMIN_COMMENT).lower(),
         )
     )
     config.chmod(0o644)

@@ -61,7 +61,8 @@ class Pushed:
 @contextmanager
 def workshop() -> Iterator[Workshop]:
     """A folder on the shared file system, and nothing left of what was converted from it."""
-    SHARED.mkdir(mode=0o755, exist_ok=True)
+    shutil.rmtree(SHARED, ignore_errors=True)  # of a run that was killed
+    SHARED.mkdir(mode=0o755)
     made = Workshop()
     try:
         yield made

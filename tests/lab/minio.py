@@ -29,3 +29,9 @@ def keys(bucket: str, prefix: str) -> list[str]:
     """All keys below a prefix, without it."""
     found = anyio.run(store_as(DAEMON).list_keys, bucket, prefix)
     return [info.key.removeprefix(prefix) for info in found]
+
+
+def content(bucket: str, key: str) -> bytes:
+    """The bytes of one object."""
+    found: bytes = anyio.run(store_as(DAEMON).get_bytes, bucket, key)
+    return found

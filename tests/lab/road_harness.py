@@ -14,7 +14,7 @@ from typing import Any
 from lab import accounting
 from lab.accounting import Row
 from lab.commandline import One, Ran
-from lab.hosts import ROOT, SHARED, on, until
+from lab.hosts import ROOT, SHARED, LabTrouble, on, until
 from tests.lab.minio import keys
 
 EXAMPLES = ROOT / "examples"
@@ -94,7 +94,16 @@ class Run:
 
     def is_pending(self) -> None:
         """Wait until the portal has seen it waiting in Slurm."""
-        until(f"{self.id} waits in Slurm", lambda: self.now()["phase"] == "slurm_pending", timeout_s=SOON_S)
+        seen: dict[str, Any] = {}
+
+        def look() -> bool:
+            seen.update(self.now())
+            return bool(seen["phase"] == "slurm_pending")
+
+        try:
+            until(f"{self.id} waits in Slurm", look, timeout_s=PATIENCE_S)
+        except LabTrouble as trouble:
+            raise LabTrouble(f"{trouble}: {seen}") from None
 
     def component_ids(self) -> list[int]:
         """The numeric ids of every component of its jobs."""

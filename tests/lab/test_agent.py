@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from slurm.errors import SlurmUnreachable
+from slurm.errors import NotPermitted, SlurmUnreachable
 from tests.lab.agent_harness import (
+    ADMIN_COMMENT,
     FOLDER,
     PYTHON,
     SHARED,
@@ -27,6 +28,7 @@ from tests.slurm.client.contract import (
     OBEDIENT,
     OWNER,
     ClientContract,
+    Stage,
     component,
     ended,
     fresh_name,
@@ -64,6 +66,12 @@ def stage(request: pytest.FixtureRequest) -> Iterator[LabStage]:
 
 class TestContractOnTheLab(ClientContract):
     """Every contract test, on each road."""
+
+    if not ADMIN_COMMENT:
+
+        async def test_only_what_has_ended_is_annotated(self, stage: Stage) -> None:
+            with pytest.raises(NotPermitted):
+                await stage.client.annotate(1, "not granted")
 
 
 async def test_the_road_in_use_is_reported(stage: LabStage, request: pytest.FixtureRequest) -> None:

@@ -12,15 +12,28 @@ import pytest
 from psycopg import sql
 
 from lab.hosts import on
+from portal.db.models import Audit
+from portal.services.audit import Action, record
 from tests.daemon import test_forged, test_idempotency, test_road
 from tests.daemon.conftest import example, small, world  # noqa: F401 - fixtures of the tests taken over
+from tests.daemon.world import ADMIN_TOOL, World
 from tests.db import test_migrations
 from tests.lab.tunnel import tunnel
+from tests.services import test_auditseals
+from tests.web import test_page_fuzz
+from tests.web.conftest import site  # noqa: F401
 
 pytestmark = [pytest.mark.lab, pytest.mark.anyio]
 PORT = 5432
 CONNECT_TIMEOUT_S = 10
-SUITES: tuple[ModuleType, ...] = (test_migrations, test_road, test_idempotency, test_forged)
+SUITES: tuple[ModuleType, ...] = (
+    test_migrations,
+    test_road,
+    test_idempotency,
+    test_forged,
+    test_auditseals,
+    test_page_fuzz,
+)
 
 
 def _take_over(modules: tuple[ModuleType, ...]) -> dict[str, object]:
@@ -84,6 +97,22 @@ def database_url(server: Server) -> Iterator[str]:
     yield server.url(name)
     # As the superuser: autovacuum may be at work in it, and only he may end that.
     _as_postgres(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_a_row_that_commits_late_with_a_low_id_goes_under_the_next_seal(world: World) -> None:  # noqa: F811
+    """Two transactions at once: the one that began to write first ends last."""
+    early = world.maker()
+    record(early, ADMIN_TOOL, Action.USER_CHANGE, "user", "early")
+    await early.flush()
+    (late,) = await test_auditseals.write(world, "late")
+    first = await test_auditseals.seal(world)
+    await early.commit()
+    await early.close()
+    (low,) = [row.id for row in await world.rows(Audit) if row.object_id == "early"]
+    assert low < late
+    second = await test_auditseals.seal(world)
+    assert (first.number, second.number, second.rows) == (1, 2, 1)
+    assert (await test_auditseals.verified(world)).intact
 
 
 def _as_postgres(statement: str) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from lab.commandline import One
 from lab.hosts import on, until
-from tests.lab.faults.held import LONG_S, Watched, going_on, handed_in, held_app, let_go
-from tests.lab.road_harness import agree
+from tests.lab.faults.held import LONG_S, going_on, held_app, let_go
+from tests.lab.road_harness import Run, agree, submitted
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 POLICY = 2050
@@ -37,16 +37,18 @@ def limited(whose: str, limit: str, value: int) -> Iterator[None]:
         on("ctl", *words, f"{limit}={NONE}")
 
 
-@pytest.fixture(scope="module")
-def choi() -> One:
-    """A researcher who has nothing else running."""
-    return One.of("choi")
+@pytest.fixture
+def choi() -> Iterator[One]:
+    """A researcher who has nothing else running, and leaves nothing running to the next test's limits."""
+    one = One.of("choi")
+    yield one
+    on("ctl", "scancel", f"--user={one.username}")
 
 
 @pytest.mark.parametrize("whose", LIMITED)
 def test_what_slurm_refuses_fails_in_its_words(whose: str, choi: One, specs: Path) -> None:
     with limited(whose, AT_SUBMIT[whose], 0):
-        run = handed_in(choi, held_app(), specs)
+        run = submitted(choi, held_app(), specs)
         failure = run.reaches("failed", timeout_s=LONG_S)["failure"]
     assert (failure["cause"], failure["code"]) == ("refused", POLICY), failure
     assert "Slurm refused the job: " in choi.text("why", run.id)
@@ -58,7 +60,7 @@ def test_what_slurm_refuses_fails_in_its_words(whose: str, choi: One, specs: Pat
 @pytest.mark.parametrize("whose", LIMITED)
 def test_what_slurm_lets_wait_says_why_and_runs_in_the_end(whose: str, choi: One, specs: Path) -> None:
     with limited(whose, AT_START[whose], 1):
-        first, second = (handed_in(choi, held_app(), specs) for _ in range(2))
+        first, second = (submitted(choi, held_app(), specs) for _ in range(2))
         going_on(first)
         _waits_for_a_limit(second)
         let_go(first)
@@ -69,7 +71,7 @@ def test_what_slurm_lets_wait_says_why_and_runs_in_the_end(whose: str, choi: One
     agree(second, state="completed")
 
 
-def _waits_for_a_limit(run: Watched) -> None:
+def _waits_for_a_limit(run: Run) -> None:
     run.is_pending()
     # Until Slurm has looked at it, it just waits its turn.
     until("it waits for a limit", lambda: "limit" in run.one.text("why", run.id).lower(), timeout_s=LONG_S)

@@ -77,8 +77,12 @@ def test_who_waits_for_a_lock_is_told(tmp_path: Path) -> None:
     said: list[str] = []
     entered = threading.Event()
 
+    def wait() -> None:
+        said.append("waiting")
+        entered.set()
+
     def second() -> None:
-        with locked(tmp_path / "lock", lambda: (said.append("waiting"), entered.set())[0]):
+        with locked(tmp_path / "lock", wait):
             said.append("in")
 
     with locked(tmp_path / "lock", lambda: said.append("first had to wait")):

@@ -31,11 +31,13 @@ def test_every_ansible_group_of_the_lab_has_a_host() -> None:
         "slurm_database",
         "slurm_rest",
         "slurm_compute",
+        "simulated_gpus",
         "portal",
         "object_store",
         "registry",
         "postgres",
         "monitoring",
+        "keycloak",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,8 +28,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def test_all_missing_prerequisites_are_named_at_once_with_their_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prerequisites.shutil, "which", lambda command: None)
-    monkeypatch.setattr(prerequisites.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda command: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(prerequisites, "DISK_FREE_GIB", 10**9)
     with pytest.raises(MissingPrerequisites) as caught:
         prerequisites.require(tmp_path / "not" / "there")
@@ -42,7 +43,7 @@ def test_all_missing_prerequisites_are_named_at_once_with_their_cure(
 
 
 def test_tools_of_apply_are_looked_for_in_the_checkout_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configure.shutil, "which", lambda command: None)
+    monkeypatch.setattr(shutil, "which", lambda command: None)
     layout = Layout(tmp_path)
     assert configure.missing_tools(layout) == [
         "uv is missing: pip install uv",
@@ -142,7 +143,8 @@ def test_the_record_of_a_lab_survives(tmp_path: Path) -> None:
 
 
 def test_the_topmost_layer_comes_first_and_an_empty_one_is_left_out() -> None:
-    assert Layers("/b", "/m", "/v", "/p").lowers() == [Path("/p"), Path("/v"), Path("/m"), Path("/b")]
+    whole = Layers("/b", "/m", "/v", "/p", "/k")
+    assert whole.lowers() == [Path("/p"), Path("/v"), Path("/k"), Path("/m"), Path("/b")]
     assert Layers("/b", "/m", "/v", "").lowers() == [Path("/v"), Path("/m"), Path("/b")]
 
 

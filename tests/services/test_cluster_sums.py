@@ -12,10 +12,10 @@ import pytest
 from portal.db.engine import transaction
 from portal.db.models import ClusterSample, now
 from portal.domain.samples import HOUR_S, MINUTE_S, TEN_MINUTES_S
+from portal.domain.usage import Use
 from portal.services import cluster, clusteruse, trends
 from portal.services.cluster import Amount, ClusterView
 from portal.services.clusteruse import RunUse
-from portal.services.usage import Use, joined, of_samples
 from slurm.records import ClusterVersion, NodeRecord, Snapshot
 from tests.daemon.world import World
 
@@ -31,6 +31,7 @@ def snapshot_of(seed: int) -> Snapshot:
     for number in range(dice.randrange(0, 12)):
         gpus, shards = dice.choice([0, 1, 4, 8]), dice.choice([0, 32])
         gres = {f"gpu:{dice.choice(['A100', 'tesla_v100', ''])}": gpus} if gpus else {}
+        gres |= {"shard": shards} if shards else {}
         used = {name: dice.randrange(0, count + 2) for name, count in gres.items()}
         cpus, memory = dice.randrange(1, 256), dice.randrange(1, 2_000_000)
         nodes.append(
@@ -47,7 +48,7 @@ def snapshot_of(seed: int) -> Snapshot:
                 cpus_allocated=dice.randrange(0, cpus + 1),
                 memory_mib=memory,
                 memory_allocated_mib=dice.randrange(0, memory + 1),
-                gres={**gres, "shard": shards} if shards else gres,
+                gres=gres,
                 gres_used=used,
             )
         )
@@ -56,13 +57,14 @@ def snapshot_of(seed: int) -> Snapshot:
 
 async def view_of(world: World, taken: Snapshot) -> ClusterView:
     async with transaction(world.maker) as session:
-        await cluster.store(session, taken, ClusterVersion("26.05.5", "native", "test", None))
+        await cluster.store(session, taken, ClusterVersion("26.05.5", "native", "test", ""))
     async with world.maker() as session:
         return await cluster.nodes(session, world.context.settings)
 
 
 def amounts(view: ClusterView) -> dict[str, Amount]:
-    return {**view.gpus, "cpu": view.cpus, "memory": view.memory_mib}
+    shares = {f"{label} shares": amount for label, amount in view.shares.items()}
+    return {**view.gpus, **shares, "cpu": view.cpus, "memory": view.memory_mib}
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -73,7 +75,8 @@ async def test_the_sums_hold_on_any_snapshot(world: World, seed: int) -> None:
         assert amount.total == amount.allocated + amount.idle + amount.unavailable, name
         assert min(amount.allocated, amount.idle, amount.unavailable) >= 0, name
         parts = [
-            amounts(replace(view, gpus=node.gpus, cpus=node.cpus, memory_mib=node.memory_mib)) for node in view.nodes
+            amounts(replace(view, gpus=node.gpus, shares=node.shares, cpus=node.cpus, memory_mib=node.memory_mib))
+            for node in view.nodes
         ]
         assert amount.total == sum(part[name].total for part in parts if name in part), "nodes add up to the whole"
     assert view.memory_mib.total == sum(node.memory_mib for node in taken.nodes)
@@ -93,19 +96,6 @@ async def test_use_is_never_more_than_allocated_and_never_zero_by_ignorance(worl
     assert unknown["gpu:V100"]["used"] == 0, "nothing allocated is nothing used"
     known = clusteruse.reading_of(view, [run_use({"A100": 3}, A100=4), run_use(None, A100=2)], 2, {"A100": 5})
     assert (known["gpu:A100"]["used"], known["gpu:A100"]["measured"], known["gpu:A100"]["waiting"]) == (3, 4, 5)
-
-
-def test_samples_of_the_launcher_become_figures() -> None:
-    lines: list[dict[str, Any]] = [
-        {"t": float(t), "cpu_s": 2.0 * t, "rss_mib": 100.0 + t, "gpus": [{"index": 0, "util": 90, "mem_mib": 10}]}
-        for t in range(0, 600, 10)
-    ]
-    use = of_samples(lines)
-    assert (use.memory_mib, use.peak_memory_mib, use.cores, use.busy_gpus) == (690.0, 690.0, 2.0, 1)
-    blind = of_samples([{"t": 1.0, "cpu_s": 0.0, "rss_mib": 5.0, "gpus": None}])
-    assert (blind.gpu_percent, blind.busy_gpus, blind.cores) == (None, None, None)
-    assert joined([use, blind]).cores is None, "a rank without figures leaves the sum unknown"
-    assert of_samples([]) == Use()
 
 
 async def test_samples_thin_out_and_gaps_stay(world: World, time_machine: Any) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from portal.db.engine import transaction
 from portal.db.models import App, AppVersion, Draft, DraftSave
-from portal.services import apps, drafts
+from portal.services import apps, drafts, imagechecks
 from portal.services.audit import Actor
 from portal.services.drafts import SAVES_KEPT, Opened
 from portal.services.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.services.imagechecks import UNREACHABLE, VERIFIED, Answer
 from portal.spec.load import load_spec
 from tests.daemon.world import ADMIN_TOOL, World
 
@@ -195,3 +196,24 @@ async def test_a_new_app_begins_empty(world: World) -> None:
             await drafts.create_app(session, viewer(world), world.context.settings, name="x")
         with pytest.raises(Forbidden):
             await drafts.create_app(session, ADMIN_TOOL, world.context.settings, name="x")
+
+
+async def test_publishing_waits_for_a_registry_that_does_not_answer(world: World, example: dict[str, Any]) -> None:
+    await upload(world, example)
+    revision = await save(world, (await opened(world)).spec, 0)
+    image = example["tasks"][0]["components"][0]["image"]
+    registry, tag, settings = image["registry"], image["tag"], world.context.settings
+    reference = f"{registry}:{tag}"
+    async with transaction(world.maker) as session:
+        await imagechecks.ask(session, world.actors["kim"], settings, registry, tag)
+        await imagechecks.answered(session, reference, Answer(UNREACHABLE))
+    with pytest.raises(Conflict, match="does not answer") as caught:
+        await publish(world, revision)
+    assert (caught.value.code, reference in caught.value.message_ko) == ("registry_unreachable", True)
+    async with transaction(world.maker) as session:
+        await imagechecks.ask(session, world.actors["kim"], settings, registry, tag)
+    with pytest.raises(Conflict):  # it is being asked again, and has not answered yet
+        await publish(world, revision)
+    async with transaction(world.maker) as session:
+        await imagechecks.answered(session, reference, Answer(VERIFIED, "sha256:" + "1" * 64))
+    assert (await publish(world, revision)).version == "1.1.0"

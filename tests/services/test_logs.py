@@ -16,8 +16,8 @@ from portal.db.engine import transaction
 from portal.db.models import App
 from portal.services import logfollow, logs
 from portal.services.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
-from portal.services.logfollow import CHUNK_BYTES, Cursor, LogHub, Piece, StateChange, follow, parse_cursor, whole_lines
-from portal.services.logs import RunLogs
+from portal.services.logfollow import Cursor, LogHub, Piece, StateChange, follow, parse_cursor, whole_lines
+from portal.services.logs import CHUNK_BYTES, RunLogs
 from portal.services.logsource import LogFile, RunDirLogs, wanted
 from tests.daemon.test_road import finished
 from tests.daemon.world import World
@@ -203,7 +203,7 @@ async def test_following_loses_nothing_and_ends_with_the_run(
         await world.round()
 
     turns = Turns(lambda: write(steps, b"o\n"), lambda: write(steps, "셋".encode()), end)
-    monkeypatch.setattr(logfollow.anyio, "sleep", turns.sleep)
+    monkeypatch.setattr(anyio, "sleep", turns.sleep)
     monkeypatch.setattr(logfollow, "LOOK_INTERVAL_S", 0)
     hub = LogHub(world.maker, world.context.settings, world.store)  # type: ignore[arg-type]
     seen = await pieces(follow(hub, workload_id, Cursor(), component="CL-REF-002", recheck=allowed))
@@ -254,7 +254,7 @@ async def test_followers_of_logs_and_states_cost_one_reader(
     workload_id, steps = await running(world, small)
     write(steps, b"one\n")
     cost: Counter[str] = Counter()
-    look, read = logfollow.logs_of, RunDirLogs.read
+    look, read = logs.logs_of, RunDirLogs.read
 
     async def counted_look(*arguments: Any) -> RunLogs:
         cost["looks"] += 1

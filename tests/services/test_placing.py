@@ -68,7 +68,7 @@ async def test_an_image_that_is_not_there_is_not_published(world: World, small: 
         await drafts.create_app(session, kim, settings, name="new")
     await world.round()
     async with transaction(world.maker) as session:
-        checked = await placing.check(session, settings, json.dumps(small).encode())
+        checked = await placing.check(session, kim, settings, json.dumps(small).encode())
         assert not checked.valid
         made = await drafts.create_app(session, kim, settings, name="new")
         await drafts.save(session, kim, made.id, revision=0, spec={**small, "app_id": made.id}, layout={})

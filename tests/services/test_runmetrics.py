@@ -67,5 +67,8 @@ async def test_a_file_past_its_caps_is_cut_and_said_so(
 
 
 def test_what_is_no_number_has_no_point() -> None:
-    lines = [{"episode": 1, "a": True, "b": "x", "c": float("nan"), "d": 10**400, "reward": 2, "t": 5}, {"reward": 3}]
+    lines: list[dict[str, Any]] = [
+        {"episode": 1, "a": True, "b": "x", "c": float("nan"), "d": 10**400, "reward": 2, "t": 5},
+        {"reward": 3},
+    ]
     assert points_of(lines) == {"reward": ((1.0, 2.0), (2.0, 3.0))}

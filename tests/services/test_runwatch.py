@@ -68,7 +68,7 @@ async def test_what_the_files_say_before_the_daemon_has_read_them(world: World, 
     assert seen.series[STEP] == {"reward": ((1.0, 60.5), (2.0, 61.0))}
     assert seen.gpus[STEP] == (2, 3)
     said = seen.uses[STEP]
-    assert (said.peak_mib, said.cores, said.gpu_percent, said.gpu_mib) == (900.0, 1.5, 70.0, 150.0)
+    assert (said.peak_memory_mib, said.cores, said.gpu_mean, said.gpu_memory_mib) == (900.0, 1.5, 70.0, 150.0)
     assert seen.mark != before.mark
     assert (await watch.look(running, attempt)).mark == seen.mark, "the same is the same"
 

@@ -140,3 +140,30 @@ async def test_lists_are_ones_own_unless_admin(world: World) -> None:
         assert len(await tokens.tokens_of(session, world.actors["admin"], everybody=True)) == 2
         with pytest.raises(Forbidden):
             await tokens.tokens_of(session, world.actors["kim"], everybody=True)
+
+
+async def test_a_token_made_with_a_token_does_not_outlive_it(world: World) -> None:
+    with time_machine.travel(NOON, tick=False):
+        value = await made(world, days=3)
+        async with transaction(world.maker) as session:
+            asking = await tokens.authenticate(session, value)
+            longer, _ = await tokens.make_token(session, asking, "kim", name="x", scopes={Scope.READ}, days=365)
+            shorter, _ = await tokens.make_token(session, asking, "kim", name="x", scopes={Scope.READ}, days=1)
+            browser, _ = await tokens.make_token(
+                session, world.actors["kim"], "kim", name="x", scopes={Scope.READ}, days=365
+            )
+        days = [one.expires_at and (one.expires_at - NOON).days for one in (longer, shorter, browser)]
+    assert days == [3, 1, 365]
+
+
+async def test_an_admins_reading_token_ends_nobody_elses(world: World) -> None:
+    await made(world)
+    (theirs,) = await world.rows(Token)
+    reading = await made(world, "admin")
+    deciding = await made(world, "admin", scopes={Scope.APPROVE})
+    async with transaction(world.maker) as session:
+        with pytest.raises(Forbidden) as refused:
+            await tokens.revoke_token(session, await tokens.authenticate(session, reading), theirs.id)
+        assert refused.value.code == "scope_missing"
+        revoked = await tokens.revoke_token(session, await tokens.authenticate(session, deciding), theirs.id)
+    assert revoked.revoked_at is not None

@@ -16,9 +16,10 @@ from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from portal.db.engine import Sessions, prepare_sqlite
+from portal.db.together import TogetherSession
 from tests.simulation.gates import Gate
 
 Strike = Callable[[str], None]
@@ -75,7 +76,7 @@ class GatedSession(AsyncSession):
             await Gate()
 
 
-class GatedSync(Session):
+class GatedSync(TogetherSession):
     """The session beneath, with events of its own."""
 
 
@@ -90,27 +91,33 @@ def engine() -> AsyncEngine:
 
 
 def gated_sessions(engine: AsyncEngine, strike: Strike) -> Sessions:
-    """Sessions whose reads and commits `strike` may hit: it is told "before_commit" or "after_commit" and may raise."""
+    """Sessions whose writing commits `strike` may hit: it is told "before_commit" or "after_commit" and may raise."""
 
     class _Session(GatedSync):
         pass
 
-    def wrote(session: Session, _context: Any) -> None:
+    def wrote(session: Session, _context: Any, _objects: Any) -> None:
         session.info["wrote"] = True
 
+    def executes(state: ORMExecuteState) -> None:
+        if state.is_insert or state.is_update or state.is_delete:
+            state.session.info["wrote"] = True
+
     def before(session: Session) -> None:
-        if not session.in_nested_transaction():
+        writes = session.info.get("wrote") or session.new or session.dirty or session.deleted
+        if writes and not session.in_nested_transaction():
             strike("before_commit")
 
     def after(session: Session) -> None:
-        if not session.in_nested_transaction():
+        if session.info.get("wrote") and not session.in_nested_transaction():
             session.info["wrote"] = False
             strike("after_commit")
 
     def undone(session: Session, _transaction: Any) -> None:
         session.info["wrote"] = False
 
-    event.listen(_Session, "after_flush", wrote)
+    event.listen(_Session, "before_flush", wrote)
+    event.listen(_Session, "do_orm_execute", executes)
     event.listen(_Session, "before_commit", before)
     event.listen(_Session, "after_commit", after)
     event.listen(_Session, "after_soft_rollback", undone)

@@ -129,6 +129,10 @@ class TroubledSlurm:
         """Harmless twice."""
         await self._call(lambda: self.inner.hold(job_ids, held=held), again=True)
 
+    async def annotate(self, job_id: int, text: str) -> None:
+        """Harmless twice."""
+        await self._call(lambda: self.inner.annotate(job_id, text), again=True)
+
     async def snapshot(self) -> Snapshot:
         """One moment; by the time it is read, it may be old."""
         return await self._call(self.inner.snapshot)  # type: ignore[no-any-return]

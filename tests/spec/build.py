@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from portal.spec.load import load_spec
@@ -19,7 +20,7 @@ def component(node: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def task(task_id: str, nodes: list[Any], edges: list[tuple[str, ...]] = [], **fields: Any) -> dict[str, Any]:  # noqa: B006
+def task(task_id: str, nodes: list[Any], edges: Sequence[tuple[str, ...]] = (), **fields: Any) -> dict[str, Any]:
     """A Task of components (names or documents) and edges (from, to[, when])."""
     return {
         "task_id": task_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import string
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -294,7 +295,7 @@ def test_every_code_is_in_the_docs(code: str) -> None:
     assert f"`{code}`" in DOC
 
 
-@pytest.mark.parametrize("model", sorted(set(_MODEL_AT.values()), key=lambda model: model.__name__))
+@pytest.mark.parametrize("model", sorted(set(_MODEL_AT.values()), key=attrgetter("__name__")))
 def test_every_field_is_in_the_docs(model: type[models.Model]) -> None:
     section = DOC.split(f"### {model.__name__}\n")[1].split("\n### ")[0]
     for name in field_names(model):

@@ -15,7 +15,8 @@ from portal.db.engine import engine_for, transaction
 from portal.services import accounts, tokens
 from portal.services.accounts import Role
 from portal.services.tokens import ROLE_SCOPES
-from portal.web.app import create_app
+from portal.web.app import create_app, equip
+from tests.asgi import into
 from tests.daemon.conftest import database_url, example, small, world
 from tests.daemon.world import ADMIN_TOOL, World, own_uid
 
@@ -34,7 +35,7 @@ class Site:
         """An HTTP client of the application; without name it sends no token."""
         if name is not None:
             headers["Authorization"] = f"Bearer {self.values[name]}"
-        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
+        transport = into(self.app)
         return httpx2.AsyncClient(transport=transport, base_url="http://portal", headers=headers)
 
     async def get(self, name: str, path: str, **query: Any) -> dict[str, Any]:
@@ -54,6 +55,16 @@ class Site:
         return document
 
 
+_ROUTED: list[Litestar] = []
+
+
+def _app(world: World) -> Litestar:
+    """The application, made once in a process: registering its routes costs more than most tests."""
+    if not _ROUTED:
+        _ROUTED.append(create_app(world.context.settings, store=world.store))  # type: ignore[arg-type]
+    return _ROUTED[0]
+
+
 @pytest.fixture
 async def site(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     """kim and park research, admin and boss administrate, viewer views."""
@@ -61,7 +72,8 @@ async def site(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
     monkeypatch.setattr("portal.services.logsource.pwd.getpwnam", lambda name: own)
     values = await _values(world)
     engine = engine_for(world.context.settings)
-    app = create_app(world.context.settings, engine=engine, store=world.store)  # type: ignore[arg-type]
+    app = _app(world)
+    equip(app, world.context.settings, engine=engine, store=world.store)  # type: ignore[arg-type]
     async with app.lifespan():
         yield Site(world, app, values)
 

@@ -21,9 +21,16 @@ from portal.web import catalogue
 from portal.web.rendering import TEMPLATES
 
 ROOT = Path(__file__).parents[2]
-_KEYWORDS = {"N_": None, "_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+_IN_CONTEXT = ((1, "c"), 2)
+_KEYWORDS = {
+    **dict.fromkeys(("N_", "_", "words", "gettext")),
+    "ngettext": (1, 2),
+    "pgettext": _IN_CONTEXT,
+    "in_context": _IN_CONTEXT,
+}
 _OPTIONS = {"silent": "false", "trimmed": "false", "newstyle_gettext": "true", "extensions": "jinja2.ext.do"}
 Key = tuple[str | None, str]
+Translation = str | tuple[str, ...] | list[str] | None
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,8 @@ def _single(identifier: str | tuple[str, ...] | list[str]) -> str:
     return identifier if isinstance(identifier, str) else identifier[0]
 
 
-def _whole(string: str | tuple[str, ...] | list[str]) -> bool:
-    return bool(string) if isinstance(string, str) else bool(string) and all(string)
+def _whole(string: Translation) -> bool:
+    return bool(string and all(string))
 
 
 def _without_dates(path: Path) -> None:

@@ -118,3 +118,39 @@ async def test_a_copy_is_ones_own(kim: Site, example: dict[str, Any]) -> None:
 async def _drafts(site: Site) -> list[Draft]:
     async with site.world.maker() as session:
         return list(await session.scalars(select(Draft)))
+
+
+async def test_the_owner_names_co_editors_and_a_wrong_name_comes_back(kim: Site, small: dict[str, Any]) -> None:
+    await kim.post("kim", "/apps", small, status=201)
+    page = f"/apps/{small['app_id']}"
+    async with kim.client() as browser:
+        await sign_in(browser)
+        assert (await press(browser, f"{page}/editors", username=" park ")).headers["Location"] == page
+        assert f"{page}/editors/park/remove" in (await browser.get(page)).text
+        wrong = await press(browser, f"{page}/editors", username="nobody")
+        assert (
+            wrong.status_code,
+            "이 이름의 활성 사용자가 없습니다" in wrong.text,
+            'value="nobody"' in wrong.text,
+        ) == (
+            422,
+            True,
+            True,
+        )
+        assert (await kim.get("kim", f"/apps/{small['app_id']}"))["coEditors"] == ["park"]
+        assert (await press(browser, f"{page}/editors/park/remove")).headers["Location"] == page
+        assert f"{page}/editors/park/remove" not in (await browser.get(page)).text
+        assert (await press(browser, f"{page}/editors/park/remove")).status_code == 404
+
+
+async def test_co_editors_by_the_api(kim: Site, small: dict[str, Any]) -> None:
+    await kim.post("kim", "/apps", small, status=201)
+    path = f"/api/v1/apps/{small['app_id']}/editors"
+    async with kim.client("park") as park, kim.client("kim") as owner:
+        assert (await park.put(f"{path}/park")).status_code == 403
+        assert (await owner.put(f"{path}/park")).json() == {"appId": small["app_id"], "coEditors": ["park"]}
+        assert (await owner.put(f"{path}/nobody")).status_code == 422
+        await kim.post("park", "/apps", {**small, "version": "2.0.0"}, status=201)
+        assert (await park.delete(f"{path}/park")).status_code == 403
+        assert (await owner.delete(f"{path}/park")).json()["coEditors"] == []
+    await kim.post("park", "/apps", {**small, "version": "3.0.0"}, status=409)

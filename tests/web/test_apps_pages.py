@@ -154,7 +154,7 @@ async def test_a_private_app_of_another_is_not_there(kim: Site, small: dict[str,
             assert (await browser.get(f"/apps/{small['app_id']}{address}")).status_code == 404
 
 
-async def test_a_viewer_reads_and_changes_and_downloads_nothing(kim: Site, small: dict[str, Any]) -> None:
+async def test_a_viewer_reads_takes_the_spec_file_and_changes_nothing(kim: Site, small: dict[str, Any]) -> None:
     await kim.post("kim", "/apps", small, status=201)
     app = f"/apps/{small['app_id']}"
     async with kim.client() as browser:
@@ -162,8 +162,9 @@ async def test_a_viewer_reads_and_changes_and_downloads_nothing(kim: Site, small
         page = (await browser.get("/apps")).text
         assert (app in page, "/new-app" in page, "/upload-app" in page) == (True, False, False)
         seen = (await browser.get(app)).text
-        assert (f'href="{app}/builder?v=1.0.0"' in seen, "spec.json" in seen) == (True, False)
-        for address in ("/new-app", "/upload-app", f"{app}/spec.json"):
+        assert (f'href="{app}/builder?v=1.0.0"' in seen, "spec.json" in seen) == (True, True)
+        assert (await browser.get(f"{app}/spec.json")).json() == small, "D5 allows a viewer the spec file"
+        for address in ("/new-app", "/upload-app"):
             assert (await browser.get(address)).status_code == 403, address
         token = {"form_token": token_in(await browser.get("/apps")), "name": "mine", "text": "{}"}
         for address in ("/new-app", "/upload-app"):

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx2
 
+from portal.db.engine import transaction
+from portal.services import accounts, coeditors, passwords
 from tests.web.conftest import Site
 from tests.web.test_signin import PASSWORD, kim, sign_in
 
@@ -80,9 +82,45 @@ async def test_a_draft_can_be_discarded_and_apps_imported(
         assert gone.status_code == 200
         assert (await opened(browser))["spec"]["tasks"] == small["tasks"]
         listed = (await browser.get(data["urls"]["importable"])).json()["apps"]
-        assert listed == [{"app_id": "APP-OTHER", "name": "other", "version": "1.0.0"}]
+        assert listed == [{"app_id": "APP-OTHER", "name": "other", "versions": ["1.0.0"]}]
+        assert (await browser.get(data["urls"]["importable"], params={"q": "none"})).json() == {"apps": []}
         taken = await browser.get(data["urls"]["importable"], params={"app": "APP-OTHER", "v": "1.0.0"})
-        assert taken.json()["spec"] == other
+        assert taken.json() == {"spec": other, "chain": []}
+        absent = await browser.get(data["urls"]["importable"], params={"app": "APP-OTHER", "v": "9"})
+        assert absent.status_code == 404
+        newer = {**other, "tasks": [{**other["tasks"][0], "name": "renamed"}, *other["tasks"][1:]]}
+        told = await browser.post(data["urls"]["difference"], json={"old": other, "new": newer}, headers=token)
+        (group,) = told.json()["groups"]
+        change = {"path": "name", "old": other["tasks"][0]["name"], "new": "renamed"}
+        assert group == {"where": "TASK-001", "kind": "task", "change": "changed", "changes": [change]}
+
+
+async def test_an_import_that_leads_back_is_refused_with_its_chain(kim: Site, small: dict[str, Any]) -> None:
+    await kim.post("kim", "/apps", small, status=201)
+    back = {**small, "app_id": "APP-OTHER", "name": "other"}
+    back["imported_apps"] = [{"app_ref": APP, "name": "small", "version": "1.0.0"}]
+    await kim.post("park", "/apps", back, status=201)
+    chain = [small["name"], "other", small["name"]]
+    circular = {**small, "version": "1.1.0"}
+    circular["imported_apps"] = [{"app_ref": "APP-OTHER", "name": "other", "version": "1.0.0"}]
+    refused = await kim.post("kim", "/apps", circular, status=422)
+    assert (refused["code"], refused["problems"][0]["path"]) == ("import_cycle", "$.imported_apps[0].app_ref")
+    assert " → ".join(chain) in refused["detail"]
+    checked = await kim.post("kim", "/validate", circular)
+    assert (checked["valid"], [one["code"] for one in checked["problems"] if one["severity"] == "error"]) == (
+        False,
+        ["import_cycle"],
+    )
+    async with kim.client() as browser:
+        await sign_in(browser)
+        data = await opened(browser)
+        found = await browser.get(data["urls"]["importable"], params={"app": "APP-OTHER", "v": "1.0.0"})
+        assert found.json()["chain"] == chain
+        page = await browser.post(
+            "/upload-app", data={"form_token": data["csrf"]["token"], "text": json.dumps(circular)}
+        )
+        assert page.status_code == 422
+        assert " → ".join(chain) in html.unescape(page.text)
 
 
 async def test_others_look_and_the_signed_out_are_told(kim: Site, small: dict[str, Any]) -> None:
@@ -99,3 +137,33 @@ async def test_others_look_and_the_signed_out_are_told(kim: Site, small: dict[st
         assert (await stranger.get(f"/apps/{APP}/builder")).status_code == 303
         answer = await stranger.get(data["urls"]["draft"])
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+
+
+async def test_owner_and_co_editor_at_once_the_second_is_told_who_was_first(kim: Site, small: dict[str, Any]) -> None:
+    await kim.post("kim", "/apps", small, status=201)
+    async with transaction(kim.world.maker) as session:
+        await coeditors.add(session, kim.world.actors["kim"], APP, "park")
+        await passwords.put(await accounts.user_named(session, "park"), PASSWORD, temporary=False)
+    async with kim.client() as one, kim.client() as other:
+        await sign_in(one)
+        await sign_in(other, "park")
+        mine, theirs = await opened(one), await opened(other)
+        assert (mine["may_edit"], theirs["may_edit"], mine["revision"]) == (True, True, theirs["revision"])
+        body = {"revision": mine["revision"], "layout": {}}
+        saved = await one.put(
+            mine["urls"]["draft"], json={**body, "spec": {**small, "name": "kim's"}}, headers=form_token_of(mine)
+        )
+        assert saved.status_code == 200
+        refused = await other.put(
+            theirs["urls"]["draft"], json={**body, "spec": {**small, "name": "park's"}}, headers=form_token_of(theirs)
+        )
+        assert (refused.status_code, refused.json()["code"]) == (409, "draft_changed")
+        assert "kim" in refused.json()["detail"]
+        assert (await opened(other))["spec"]["name"] == "kim's", "nothing was overwritten"
+        newer = {"revision": saved.json()["revision"], "layout": {}, "spec": {**small, "name": "both"}}
+        assert (await other.put(theirs["urls"]["draft"], json=newer, headers=form_token_of(theirs))).status_code == 200
+        assert (await opened(one))["spec"]["name"] == "both"
+
+
+def form_token_of(data: dict[str, Any]) -> dict[str, str]:
+    return {data["csrf"]["header"]: data["csrf"]["token"]}

@@ -12,7 +12,7 @@ from tests.web import messages
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
-def entries() -> list[tuple[str, messages.Key, object, object, bool]]:
+def entries() -> list[tuple[str, messages.Key, object, messages.Translation, bool]]:
     return [
         (name, (m.context, m.id if isinstance(m.id, str) else m.id[0]), m.id, m.string, m.fuzzy)
         for name, file in messages.known().items()

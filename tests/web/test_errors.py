@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
+from structlog.testing import capture_logs
 
 from tests.web.conftest import Site
 
@@ -100,3 +102,48 @@ async def test_a_second_writer_and_a_lost_database_are_said_so(
         document = shape(await client.get("/api/v1/me"))
     assert (document["status"], document["code"]) == (status, code)
     assert "secret" not in str(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        ("/login", "application/x-www-form-urlencoded", b"username=ki"),
+        ("/login", "multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; na"),
+        ("/api/v1/tokens", "application/json", b'{"name": '),
+    ],
+)
+async def test_a_client_that_goes_away_in_the_middle_is_no_fault_of_ours(
+    site: Site, path: str, kind: str, body: bytes
+) -> None:
+    received: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": body, "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(received)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    headers = {"authorization": f"Bearer {site.values['kim']}", "content-type": kind, "content-length": "999"}
+    if path == "/login":
+        headers = {"content-type": kind, "content-length": "999", "origin": "http://portal"}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": "portal", **headers}.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("portal", 80),
+    }
+    with capture_logs() as logs:
+        await site.app(scope, receive, send)  # type: ignore[arg-type]
+    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [499]
+    assert [(entry["log_level"], entry["status"]) for entry in logs if entry["event"] == "request"] == [("info", 499)]
+    assert not [entry for entry in logs if entry["log_level"] == "error"]

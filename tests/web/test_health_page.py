@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portal.daemon import doctor as daemon_doctor
+from portal.daemon import repairing
 from portal.db.engine import transaction
 from portal.db.models import Audit, Checkup
 from portal.domain.findings import Code, Finding
@@ -89,6 +90,33 @@ async def test_mismatches_name_both_sides_and_the_cure(house: Site, small: dict[
         assert "포털과 Slurm이 일치합니다." in (await browser.get("/admin/health?tab=mismatch")).text
 
 
+async def test_a_mismatch_is_mended_from_the_page(house: Site, small: dict[str, Any]) -> None:
+    house.world.cluster.drained.update(gpu1="x", gpu2="x", gpu3="x")
+    await house.world.submit(small)
+    for _ in range(3):
+        await house.world.round()
+    job = next(job for job in house.world.cluster.jobs.values() if job.live)
+    meant, job.nice = job.nice, job.nice + 5
+    async with house.client() as browser:
+        await sign_in(browser, "admin")
+        await posted(browser, "/admin/health/check", tab="mismatch")
+        await daemon_doctor.serve(house.world.context)
+        page = (await browser.get("/admin/health?tab=mismatch")).text
+        assert page.count("data-confirm") == 2
+        path = f"/admin/health/repair?code=wrong_place&about={job.job_id}&side=portal"
+        assert path.replace("&", "&amp;") in page
+        asked = (await browser.get(path)).text
+        assert "포털이 정한 우선순위와 순서를 Slurm에 다시 씁니다." in asked
+        assert (await posted(browser, path)).status_code == 303
+        assert "daemon이 복구하는 중입니다." in (await browser.get("/admin/health?tab=mismatch")).text
+        await repairing.mend(house.world.context)
+        await daemon_doctor.serve(house.world.context)
+        page = (await browser.get("/admin/health?tab=mismatch")).text
+        assert ("복구됨" in page, "포털과 Slurm이 일치합니다." in page, job.nice) == (True, True, meant)
+        for wrong in ("code=wrong_place&about=0&side=portal", "code=x&about=y&side=z"):
+            assert (await browser.get(f"/admin/health/repair?{wrong}")).status_code == 404
+
+
 async def test_images_in_use_stay_and_others_go(house: Site, small: dict[str, Any]) -> None:
     workload = await house.world.submit(small)
     for _ in range(3):
@@ -117,6 +145,6 @@ async def test_maintenance_is_switched_with_a_reason(house: Site) -> None:
         assert (await posted(browser, "/admin/settings/maintenance", switch="on", reason="again")).status_code == 409
         await posted(browser, "/admin/settings/maintenance", switch="off")
         page = (await browser.get("/admin/settings")).text
-        assert ("policy.approval_gpus" in page, "128GB" in page) == (True, True)
+        assert ("images.registries" in page, "128GB" in page) == (True, True)
     async with house.world.maker() as session:
         assert await maintenance.current(session) is None

@@ -16,7 +16,7 @@ import pytest
 
 from portal.db.engine import transaction
 from portal.db.models import App, Audit, Model
-from portal.services import accounts, passwords
+from portal.services import accounts, modelview, passwords
 from tests.browser.scene_models import safetensors, write_files
 from tests.daemon.test_road import RISING
 from tests.web.conftest import Site
@@ -119,6 +119,19 @@ async def test_a_private_apps_models_do_not_exist_for_others(two: tuple[Site, st
         for path in (V1, f"{V1}/files/policy.safetensors", f"{V1}/all.tar", f"/models/compare?v={APP}:1&v={APP}:2"):
             assert (await browser.get(path)).status_code == 404, path
         assert (await browser.get(f"/workloads/compare?id={first}&id={second}")).status_code == 404
+
+
+async def test_too_many_apps_are_searched_not_chosen(
+    two: tuple[Site, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, _, _ = two
+    async with site.client() as browser:
+        await sign_in(browser)
+        assert f'<option value="{APP}">' in (await browser.get("/models")).text
+        monkeypatch.setattr(modelview, "MOST_CHOICES", 0)
+        page = (await browser.get("/models", params={"app": APP})).text
+        assert f'<option value="{APP}"' not in page
+        assert f'<input type="hidden" name="app" value="{APP}">' in page
 
 
 async def test_every_tab_of_a_model(two: tuple[Site, str, str]) -> None:

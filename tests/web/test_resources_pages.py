@@ -36,7 +36,8 @@ async def lab(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def row_of(page: str, label: str) -> str:
-    return next(row for row in re.findall(r"<tr>.*?</tr>", page, re.S) if f">{label}</span>" in row)
+    rows: list[str] = re.findall(r"<tr>.*?</tr>", page, re.S)
+    return next(row for row in rows if f">{label}</span>" in row)
 
 
 async def running(site: Site, spec: dict[str, Any], *, util: int = 80) -> str:
@@ -109,12 +110,12 @@ async def test_nodes_that_need_somebody_come_first_with_who_and_why(lab: Site) -
     async with lab.client() as browser:
         await sign_in(browser, "viewer")
         page = (await browser.get("/resources", params={"tab": "nodes"})).text
-        order = re.findall(r'class="name mono">(gpu\d)<', page)
+        order = re.findall(r'class="name mono"[^>]*>(gpu\d)<', page)
         assert order == ["gpu3", "gpu2", "gpu1"]
         for text in ("Down", "Drain", "Active", html.escape("fan <broken>"), "scontrol update nodename"):
             assert text in page, text
         only = (await browser.get("/resources", params={"tab": "nodes", "state": "drain"})).text
-        assert re.findall(r'class="name mono">(gpu\d)<', only) == ["gpu2"]
+        assert re.findall(r'class="name mono"[^>]*>(gpu\d)<', only) == ["gpu2"]
         assert "조건에 맞는 노드가 없습니다." in (await browser.get("/resources?tab=nodes&type=H100")).text
         row = row_of((await browser.get("/resources")).text, "GPU (V100)")
         assert [float(one) for one in _NUMBER.findall(row)][-1] == 8, "a dead node's GPUs are unavailable"
@@ -138,3 +139,18 @@ async def test_trends_show_their_gaps_and_the_file_has_the_rest(lab: Site) -> No
         assert file.text.lstrip("\ufeff").splitlines()[0] == "at,resource,total,allocated,used,idle,unavailable,waiting"
         assert "gpu:A100,16,0,0,16,0,0" in file.text
         assert (await browser.get("/resources/trends.csv?range=nonsense")).status_code == 200
+
+
+async def test_shares_of_split_gpus_are_counted_beside_whole_ones(lab: Site, small: dict[str, Any]) -> None:
+    for part in small["tasks"][0]["components"]:
+        part["resources"] = {"memory": "1GB"}
+    small["tasks"][0]["components"][0]["resources"] = {"gpu_type": "V100", "gpu_shards": 2, "memory": "1GB"}
+    await lab.world.submit(small, name="half")
+    for _ in range(4):
+        await lab.world.round()
+    async with lab.client() as browser:
+        await sign_in(browser, "viewer")
+        row = row_of((await browser.get("/resources")).text, "GPU (V100)")
+        assert "분할 2/32 사용" in row, row
+        assert "분할 2/32 사용" in (await browser.get("/resources?tab=nodes&type=V100")).text
+        assert "V100 분할 2조각" in (await browser.get("/resources?tab=workloads")).text

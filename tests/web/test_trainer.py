@@ -12,6 +12,7 @@ import pytest
 
 from portal.db.engine import transaction
 from portal.db.models import App, Workload
+from portal.settings import Sharing
 from tests.web.conftest import Site
 from tests.web.formfields import fields_in
 from tests.web.test_apps_pages import as_viewer
@@ -71,6 +72,20 @@ async def test_the_form_is_filled_from_the_app(kim: Site, example: dict[str, Any
             "한 Slurm hetjob",
         ):
             assert text in page, text
+
+
+async def test_a_share_says_its_part_what_it_is_for_and_what_limits_it(kim: Site, small: dict[str, Any]) -> None:
+    for part in (part for task in small["tasks"] for part in task["components"]):
+        part["resources"] = {"gpu_type": "V100", "gpu_shards": 2, "memory": "1GB"}
+    async with kim.client() as browser:
+        fields = await opened(kim, browser, small)
+        page, _fields = await previewed(browser, fields)
+        for text in ("1 GPU의 2/4", "개발·추론 용도", "이 사이트에는 분할의 코어·메모리 제한이 없어"):
+            assert text in page, text
+        sharing = Sharing(library="/opt/hami/libvgpu.so")
+        kim.app.state.settings = kim.world.context.settings.model_copy(update={"sharing": sharing})
+        page, _fields = await previewed(browser, fields)
+        assert "협조적 제한" in page
 
 
 async def test_the_top_line_and_the_table_are_one(kim: Site, small: dict[str, Any]) -> None:

@@ -162,3 +162,23 @@ async def test_the_app_page_leads_to_the_trainer(kim: Site, small: dict[str, Any
     async with kim.client() as browser:
         await as_viewer(kim, browser)
         assert "/trainer" not in (await browser.get(f"/apps/{small['app_id']}")).text
+
+
+async def test_the_list_is_filtered_by_gpu_type(kim: Site, small: dict[str, Any]) -> None:
+    with_gpus = await kim.world.submit(small, name="with")
+    without = copy.deepcopy(small)
+    without["app_id"] = "APP-NOGPU"
+    for component in (part for task in without["tasks"] for part in task["components"]):
+        component["resources"].update(gpu_count=0)
+    plain = await kim.world.submit(without, name="without")
+    async with kim.client() as browser:
+        await sign_in(browser)
+        found = {gpu: await listed(browser, gpu=gpu) for gpu in ("A100", "V100", "none", "A10", "%")}
+    seen = {gpu: (with_gpus in page, plain in page) for gpu, page in found.items()}
+    assert seen == {
+        "A100": (True, False),
+        "V100": (True, False),
+        "none": (False, True),
+        "A10": (False, False),
+        "%": (False, False),
+    }

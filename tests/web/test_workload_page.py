@@ -19,6 +19,7 @@ from portal.web.pages.workload import TABS
 from tests.web.conftest import Site
 from tests.web.test_apps_pages import as_viewer
 from tests.web.test_signin import PASSWORD, kim, sign_in, token_in
+from tests.web.test_workloads import submitted
 
 __all__ = ["kim"]
 REWARDS = [60.0, 64.5, 66.0, 70.2, 73.1, 75.0, 79.4, 81.2, 84.9, 88.3]
@@ -232,3 +233,17 @@ async def test_a_test_is_started_from_the_page(kim: Site, small: dict[str, Any])
         assert (refused.status_code, 'aria-invalid="true"' in refused.text) == (422, True)
         assert (await browser.post(path, data={**form, "count": "10"})).status_code == 303
         assert "테스트 실행 중" in await page(browser, workload_id)
+
+
+async def test_the_batch_script_is_the_one_that_slurm_got(kim: Site, small: dict[str, Any]) -> None:
+    workload_id = await submitted(kim, small)
+    for _ in range(2):
+        await kim.world.round()
+    async with kim.client() as browser:
+        await sign_in(browser)
+        tab = (await browser.get(f"/workloads/{workload_id}", params={"tab": "slurm"})).text
+        assert f'href="/workloads/{workload_id}/scripts/0?attempt=1"' in tab
+        script = await browser.get(f"/workloads/{workload_id}/scripts/0", params={"attempt": 1})
+        assert script.text == kim.world.slurm.submissions[0].script
+        assert script.headers["content-type"].startswith("text/plain")
+        assert (await browser.get(f"/workloads/{workload_id}/scripts/7")).status_code == 404

@@ -54,6 +54,13 @@ async def test_general_under_the_threshold_has_neither_config_nor_test(site: Sit
     assert not {"trainingConfig", "loopTest", "approvalReasons", "testRun"} & set(document)
 
 
+async def test_told_of_its_end_by_every_way_as_asked(site: Site, small: dict[str, Any]) -> None:
+    workload_id = await submitted(site, small, notify=["end", "end"])
+    assert (await site.get("kim", f"/workloads/{workload_id}"))["notify"] == ["end"]
+    refused = await site.post("kim", "/workloads", {"spec": small, "notify": ["stop"]}, status=422)
+    assert refused["problems"][0]["path"] == "$.notify.0"
+
+
 async def test_the_gate_over_http(site: Site, example: dict[str, Any]) -> None:
     workload_id = await submitted(site, example)
     await site.world.round()
@@ -116,7 +123,10 @@ async def test_plan_script_why_and_events(site: Site, small: dict[str, Any]) -> 
     assert kinds[0] == "state_submitted"
     async with site.client("kim") as client:
         script = await client.get(f"/api/v1/workloads/{workload_id}/script")
-    assert script.text.startswith("#!")
+    assert script.text == "\n".join(one.script for one in site.world.slurm.submissions), "what really ran"
+    async with site.client("park") as client:
+        others = await client.get(f"/api/v1/workloads/{workload_id}/script")
+    assert str(site.world.context.settings.storage.runs / "kim") not in others.text, "folders are the owner's to know"
 
 
 async def test_a_plan_that_cannot_be_names_step_and_resource(site: Site, small: dict[str, Any]) -> None:
@@ -226,10 +236,9 @@ async def test_nodes_and_status(site: Site) -> None:
     assert status["at"].endswith("Z")
 
 
-async def test_health_and_metrics_are_public(site: Site) -> None:
+async def test_health_is_public(site: Site) -> None:
     async with site.client() as client:
         assert (await client.get("/healthz")).text == "ok"
-        assert "one_web_requests_total" in (await client.get("/metrics")).text
         assert (await client.get("/api/v1/schema/app-spec.json")).json()["title"] == "OnE App spec"
         page = await client.get("/api/v1/schema")
     assert "/api/v1/workloads/{workload_id}/why" in page.text

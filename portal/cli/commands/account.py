@@ -20,17 +20,21 @@ _LOCAL = ("http://localhost", "http://127.0.0.1", "http://[::1]")
 def login(
     context: typer.Context,
     url: Annotated[str, typer.Option("--url", envvar=credentials.URL_VARIABLE, help="The portal's address.")] = "",
-    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read the token from stdin.")] = False,
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read a token from stdin instead.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address to open.")] = False,
     output: Output = Format.TEXT,
 ) -> None:
-    """Sign in with a token; address and token are kept in a file that only you can read."""
+    """Sign in, in the browser; address and token are kept in a file that only you can read."""
+    from portal.cli.browserlogin import token_from_browser  # hashing and the browser: only for a login
+
     cli = cli_of(context)
     url = (url or credentials.stored_url()).rstrip("/")
     if not url:
         raise CliError(Exit.USAGE, cli.words("not_signed_in"))
     if url.startswith("http://") and not url.startswith(_LOCAL):
         print_note(cli.words("plain_http", url=url))
-    who = Credentials(url, _token(cli, token_stdin))
+    token = _given_token(cli) if token_stdin else token_from_browser(cli, url, open_browser=not no_browser)
+    who = Credentials(url, token)
     with cli.api_as(who) as api:
         me = api.get("/me")
     credentials.store(who)
@@ -46,11 +50,11 @@ def logout(context: typer.Context) -> None:
     print_line(cli_of(context).words("signed_out"))
 
 
-def _token(cli: Cli, token_stdin: bool) -> str:
-    value = sys.stdin.readline() if token_stdin else typer.prompt(cli.words("token_prompt"), hide_input=True)
-    if not value.strip():
+def _given_token(cli: Cli) -> str:
+    value = sys.stdin.readline().strip()
+    if not value:
         raise CliError(Exit.USAGE, cli.words("no_token"))
-    return str(value).strip()
+    return value
 
 
 def list_tokens(context: typer.Context, output: Output = Format.TEXT) -> None:

@@ -161,6 +161,12 @@ def status(context: typer.Context, output: Output = Format.TEXT) -> None:
     print_line(cli.words("workload_counts", counts=counts or 0))
 
 
+def images(context: typer.Context) -> None:
+    """Container images; without a verb they are listed."""
+    if context.invoked_subcommand is None:
+        list_images(context)
+
+
 def list_images(
     context: typer.Context,
     text: Annotated[str, typer.Option("--search", "-q", help="Part of reference or digest.")] = "",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import typer
 
@@ -133,7 +133,7 @@ def alias(
     path = f"/models/{quote(app, safe='')}/{version}/aliases"
     with cli.api() as api:
         if take:
-            model = api.delete(f"{path}/{quote(name, safe='')}?{urlencode({'reason': reason})}")
+            model = api.delete(f"{path}/{quote(name, safe='')}", reason=reason)
         else:
             model = api.post(path, {"alias": name, "reason": reason})
     if output is Format.JSON:

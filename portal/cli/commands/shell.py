@@ -6,7 +6,6 @@ import getpass
 import os
 import shlex
 import shutil
-from importlib.resources import files
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +44,8 @@ def shell(
 
 def srun_line(cli: Cli, document: dict[str, Any], me: dict[str, Any], component: str, rank: int) -> list[str]:
     """The words that land in the container. Raises CliError: not yours, not running, ended, unknown component or rank."""
+    from importlib.resources import files  # takes as long to import as five of our modules
+
     if document["owner"]["username"] != me["username"]:
         raise CliError(Exit.NOT_PERMITTED, cli.words("shell_not_yours", id=document["id"]))
     if document["state"] != RUNNING:

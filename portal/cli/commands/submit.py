@@ -8,6 +8,7 @@ from uuid import uuid4
 import typer
 
 from portal.cli.api import Api
+from portal.cli.commands.analyses import operator_ref
 from portal.cli.commands.specs import (
     FormOption,
     SmallestOption,
@@ -22,6 +23,7 @@ from portal.cli.context import Cli, Output, WorkloadArgument, cli_of
 from portal.cli.exits import CliError, Exit
 from portal.cli.output import Format, print_json, print_line, print_note
 from portal.cli.watching import reasons_text, state_words, wait
+from portal.domain.notices import WISHES
 
 
 def submit(
@@ -49,6 +51,12 @@ def submit(
     share_logs: Annotated[
         bool, typer.Option("--share-logs", help="Everybody who sees the workload may read its logs.")
     ] = False,
+    operator: Annotated[
+        str, typer.Option("--operator", metavar="FILE", help="Run it after success: a .py or .zip, or OP-... you have.")
+    ] = "",
+    notify: Annotated[
+        str, typer.Option("--notify", metavar="start,end", help="Be told of its start, its end, or both, by every way.")
+    ] = "",
     output: Output = Format.TEXT,
 ) -> None:
     """Submit a spec file. Everything else can wait: Ctrl-C only detaches."""
@@ -65,6 +73,7 @@ def submit(
         "smallest": smallest,
         "runTest": run_test,
         "shareLogs": share_logs,
+        "notify": _wishes(notify),
     }
     if new_app_id != "auto" and not as_new_app:
         raise CliError(Exit.USAGE, "--app-id: --as-new-app?")
@@ -72,8 +81,18 @@ def submit(
         if dry_run:
             _dry_run(cli, api, body, output)
             return
+        if operator:
+            body["operator"] = operator_ref(api, cli.words, operator)
         workload = api.post_repeatable("/workloads", body, uuid4().hex)
         _stay(cli, api, workload, output, wait_for_it=wait_for_it, follow=follow)
+
+
+def _wishes(text: str) -> list[str]:
+    """`start,end` as a list. Raises CliError."""
+    asked = [word.strip() for word in text.split(",") if word.strip()]
+    if set(asked) - set(WISHES):
+        raise CliError(Exit.USAGE, f"--notify: {', '.join(WISHES)}?")
+    return asked
 
 
 def rerun(

@@ -73,6 +73,7 @@ def show(context: typer.Context, workload: WorkloadArgument, output: Output = Fo
         print_json(document)
         return
     print_fields(_fields(cli.words, document, failure[:1]))
+    _print_efficiency(cli.words, document)
     for line in failure[1:]:
         print_line(f"  {line}")
 
@@ -100,6 +101,38 @@ def _fields(words: Words, item: dict[str, Any], failure: list[str]) -> Iterator[
     yield words("rerun_of"), item["rerunOf"]
 
 
+def _print_efficiency(words: Words, document: dict[str, Any]) -> None:
+    """What the last attempt asked for and used, and advice; nothing before it was measured."""
+    found = document["attempts"][-1]["efficiency"] if document["attempts"] else []
+    if not found:
+        return
+    print_line()
+    heads = ("component", "memory_used", "max_rss", "cpus_used", "gpus_used")
+    print_table([words(head) for head in heads], (_efficiency_row(one) for one in found))
+    for one in found:
+        for advice in one["advice"]:
+            print_line(f"{one['step']}: {advice['textKo' if words.language == 'ko' else 'textEn']}")
+
+
+def _efficiency_row(item: dict[str, Any]) -> tuple[object, ...]:
+    asked, used = item["asked"], item["used"]
+    percents = used["gpuPercent"]
+    gpus = "—" if percents is None else f"{sum(percents) / len(percents):.0f} %"
+    return (
+        item["step"],
+        f"{_memory(used['peakMemoryMib'])} / {_memory(asked['memoryMib'])}",
+        _memory(used["maxRssMib"]),
+        f"{'—' if used['cores'] is None else format(used['cores'], '.1f')} / {asked['cpus']}",
+        f"{gpus} / {asked['gpus'] * asked['nodes']}" if asked["gpus"] else "—",
+    )
+
+
+def _memory(mib: float | None) -> str:
+    if mib is None:
+        return "—"
+    return f"{mib:.0f}MB" if mib < 1024 else f"{mib / 1024:.3g}GB"
+
+
 def _failure_lines(api: Api, document: dict[str, Any]) -> list[str]:
     """What went wrong in words, then the last lines of what died first; nothing for a workload that did not fail."""
     if not document["failure"]:
@@ -113,7 +146,7 @@ def logs(
     workload: WorkloadArgument,
     follow_it: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends; resumes by itself.")] = False,
     component: Annotated[
-        str, typer.Option("--component", "-c", help="One component (CL-REF-001 or TASK-001/CL-REF-001), or `system`.")
+        str, typer.Option("--component", "-c", help="One component: its name or id, TASK-001/CL-REF-001, or `system`.")
     ] = "",
     stream: Annotated[str | None, typer.Option("--stream", help="stdout or stderr; default: both.")] = None,
     output: Output = Format.TEXT,
@@ -123,11 +156,26 @@ def logs(
     with cli.api() as api:
         if output is Format.JSON:
             print_json(api.get(f"/workloads/{workload}/logs"))
-        elif follow_it:
+            return
+        component = _id_of(api, workload, component)
+        if follow_it:
             printer = LogPrinter(_written_through, prefixed=not component)
             follow(api, cli.words, workload, printer, component=component, stream=stream)
         else:
             _print_logs(cli, api, workload, component, stream)
+
+
+def _id_of(api: Api, workload: str, component: str) -> str:
+    """TASK/NODE of the one component of this name; what names none, or several, stays as it was said."""
+    if component in {"", "system"}:
+        return component
+    found = [
+        f"{task['task_id']}/{one.get('node_id') or one['component_id']}"
+        for task in api.get(f"/workloads/{workload}")["spec"]["tasks"]
+        for one in task["components"]
+        if one["name"] == component
+    ]
+    return found[0] if len(found) == 1 else component
 
 
 def _print_logs(cli: Cli, api: Api, workload: str, component: str, stream: str | None) -> None:

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -111,6 +112,18 @@ async function bundle(iconsUrl) {
   return names;
 }
 
+/** What browsers take compressed lies beside the files, packed once as small as it gets. */
+async function packed() {
+  const files = await readdir(out, { recursive: true, withFileTypes: true });
+  const texts = files.filter((file) => file.isFile() && /\.(?:css|js|svg)$/.test(file.name));
+  for (const file of texts) {
+    const path = join(file.parentPath, file.name);
+    const content = await readFile(path);
+    await writeFile(`${path}.br`, brotliCompressSync(content));
+    await writeFile(`${path}.gz`, gzipSync(content, { level: 9 }));
+  }
+}
+
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 const icons = await sprite(await usedIcons());
@@ -125,5 +138,6 @@ const manifest = {
   "pretendard.css": await pretendard(),
   ...(await bundle(`/static/${iconsName}`)),
 };
+await packed();
 // Written last: it is also make's stamp, so a build that failed half-way is begun again.
 await writeFile(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

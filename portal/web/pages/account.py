@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.auth.browser import Visitor
 from portal.db.models import BrowserSession, Token, User
-from portal.services import accounts, browsersessions, mapping, passwords, preferences, quota, tokens
+from portal.services import accounts, browsersessions, identities, mapping, passwords, preferences, quota, tokens
 from portal.services.accounts import Role
 from portal.services.audit import Actor
 from portal.services.errors import Invalid, ServiceError
@@ -25,13 +25,14 @@ from portal.web.devices import device_name
 from portal.web.forms import Form, refused
 from portal.web.frame import Frame
 from portal.web.pageguards import VISIT, WITHOUT_PASSWORD
+from portal.web.pages import accountnotices
 from portal.web.pages.answers import own_path, to
 from portal.web.pages.confirm import ConfirmPage
 from portal.web.rendering import PageContext, shown
 
 Asked = Request[Any, Any, Any]
 TOKEN_DAYS: Final = (30, 90, 365)
-TABS: Final = ("profile", "tokens", "display", "sessions")
+TABS: Final = ("profile", "tokens", "notifications", "display", "sessions")
 _TOKENS, _SESSIONS = "/account?tab=tokens", "/account?tab=sessions"
 
 
@@ -45,7 +46,7 @@ class PasswordPage(PageContext):
 
 @dataclass(frozen=True)
 class ProfilePage(PageContext):
-    """P25, profile; `mapping` is its state, "" without one."""
+    """P25, profile; `mapping` is its state, "" without one; `providers` are those of SSO that sign this person in."""
 
     template: ClassVar[str] = "account/profile.html"
     tab: ClassVar[str] = "profile"
@@ -53,6 +54,7 @@ class ProfilePage(PageContext):
     mapping: str
     waiting: int
     may_wait: int
+    providers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,13 @@ async def account(
     actor: Asker,
     frame: PageFrame,
     settings: SiteSettings,
-    tab: Annotated[str, QueryParameter(max_length=16, description="profile, tokens, display or sessions.")] = TABS[0],
+    tab: Annotated[str, QueryParameter(max_length=16, description="One of TABS.")] = TABS[0],
 ) -> Response[str]:
     """P25."""
     if tab == "tokens":
         return shown(frame, await _tokens(session, actor))
+    if tab == "notifications":
+        return shown(frame, await accountnotices.page_of(session, actor, settings, frame))
     if tab == "display":
         return shown(frame, await _display(session, actor, settings))
     if tab == "sessions":
@@ -113,7 +117,8 @@ async def account(
 async def _profile(session: AsyncSession, actor: Actor, settings: Settings) -> ProfilePage:
     user = await accounts.user_of(session, actor)
     waiting = await quota.waiting_of(session, user.id)
-    return ProfilePage(user, mapping.shown_state(user), waiting, settings.limits.pending_workloads)
+    providers = (await identities.providers_of(session, [user.id])).get(user.id, ())
+    return ProfilePage(user, mapping.shown_state(user), waiting, settings.limits.pending_workloads, providers)
 
 
 async def _tokens(

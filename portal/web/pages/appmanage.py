@@ -8,12 +8,15 @@ from typing import Annotated, Any, ClassVar
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, QueryParameter
 
-from portal.services import appmanage, apps
+from portal.services import appmanage, apps, coeditors
 from portal.services.appmanage import Comparison
+from portal.services.errors import Invalid
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
+from portal.web.forms import refused
 from portal.web.pageguards import VISIT, VISIT_SUBMIT
 from portal.web.pages.answers import to
+from portal.web.pages.apps import page_of
 from portal.web.rendering import PageContext, shown
 
 Asked = Request[Any, Any, Any]
@@ -75,6 +78,36 @@ async def share(
     return to(request, f"/apps/{app_id}", toast=_said(frame, N_("Who sees %(name)s is saved."), app.name))
 
 
+@post("/apps/{app_id:str}/editors", guards=[VISIT_SUBMIT], include_in_schema=False)
+async def add_editor(
+    request: Asked,
+    session: Session,
+    actor: Asker,
+    settings: SiteSettings,
+    frame: PageFrame,
+    fields: FormData,
+    app_id: FromPath[str],
+) -> Response[str] | Response[None]:
+    """One more person edits it; a name that is none comes back at its field."""
+    try:
+        user = await coeditors.add(session, actor, app_id, fields.get("username", "").strip())
+    except Invalid as error:
+        form = refused(error, frame.language, fields)
+        page = await page_of(session, actor, settings, app_id, form=form)
+        return shown(frame, page, status=error.status)
+    return to(request, f"/apps/{app_id}", toast=_said(frame, N_("%(name)s may edit this App now."), user.display_name))
+
+
+@post("/apps/{app_id:str}/editors/{username:str}/remove", guards=[VISIT_SUBMIT], include_in_schema=False)
+async def remove_editor(
+    request: Asked, session: Session, actor: Asker, frame: PageFrame, app_id: FromPath[str], username: FromPath[str]
+) -> Response[None]:
+    """One person less."""
+    user = await coeditors.remove(session, actor, app_id, username)
+    said = _said(frame, N_("%(name)s may no longer edit this App."), user.display_name)
+    return to(request, f"/apps/{app_id}", toast=said)
+
+
 @post("/apps/{app_id:str}/duplicate", guards=[VISIT_SUBMIT], include_in_schema=False)
 async def duplicate(
     request: Asked,
@@ -103,4 +136,4 @@ def _said(frame: PageFrame, text: str, name: str) -> str:
     return translations(frame.language).gettext(text) % {"name": name}
 
 
-ROUTES = [compare, archive, restore, share, duplicate, draft_from]
+ROUTES = [compare, archive, restore, share, add_editor, remove_editor, duplicate, draft_from]

@@ -10,19 +10,23 @@ from urllib.parse import urlencode
 from litestar import Request, Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.params import FromPath, QueryParameter
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from portal.db.models import User
 from portal.domain.permissions import Permission
-from portal.services import apps, appview, drafts
+from portal.services import apps, appview, coeditors, drafts
 from portal.services.access import allowed, app_facts
 from portal.services.appview import STATUSES, AppDetail, AppLine, Wanted
+from portal.services.audit import Actor
 from portal.services.errors import Conflict, Invalid, ServiceError
+from portal.settings import Settings
 from portal.spec.load import load_spec
 from portal.spec.problems import Problem, errors_of
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.forms import Form, refused
 from portal.web.labels import LABELS
-from portal.web.pageguards import VISIT, VISIT_DOWNLOAD, VISIT_SUBMIT
+from portal.web.pageguards import VISIT, VISIT_SUBMIT
 from portal.web.pages.answers import to
 from portal.web.problems import problem_document
 from portal.web.rendering import PageContext, shown
@@ -30,6 +34,7 @@ from portal.web.tables import Chip, Column, Table, TableQuery
 
 Asked = Request[Any, Any, Any]
 ROWS = 50
+NO_FORM: Final = Form()
 TABS: Final = ("summary", "spec", "versions")
 _COLUMNS = (
     Column(N_("Name"), "name"),
@@ -75,7 +80,9 @@ class AppPage(PageContext):
     tab: str
     found: AppDetail
     text: str
-    may_download: bool
+    editors: tuple[User, ...]
+    form: Form
+    may_create: bool
     may_request: bool
 
     def href(self, **changed: str) -> str:
@@ -144,15 +151,34 @@ async def app_page(
     tab: Annotated[str, QueryParameter(max_length=16, description="summary, spec or versions.")] = TABS[0],
 ) -> Response[str]:
     """P3, one App."""
-    found = await appview.detail(session, actor, settings, app_id, v)
-    text = _file_text(found.chosen.spec) if found.chosen else ""
-    tab = tab if tab in TABS else TABS[0]
+    return shown(frame, await page_of(session, actor, settings, app_id, version=v, tab=tab))
+
+
+async def page_of(
+    session: AsyncSession,
+    actor: Actor,
+    settings: Settings,
+    app_id: str,
+    *,
+    version: str | None = None,
+    tab: str = TABS[0],
+    form: Form = NO_FORM,
+) -> AppPage:
+    """P3, one App, with what was wrong in the form of its co-editors."""
+    found = await appview.detail(session, actor, settings, app_id, version)
     app = found.line.app
-    may_request = app.archived_at is None and allowed(actor, Permission.APP_SUBMIT, app_facts(app))
-    return shown(frame, AppPage(tab, found, text, allowed(actor, Permission.APP_CREATE), may_request))
+    return AppPage(
+        tab=tab if tab in TABS else TABS[0],
+        found=found,
+        text=_file_text(found.chosen.spec) if found.chosen else "",
+        editors=tuple(await coeditors.of(session, app)),
+        form=form,
+        may_create=allowed(actor, Permission.APP_CREATE),
+        may_request=app.archived_at is None and allowed(actor, Permission.APP_SUBMIT, app_facts(app)),
+    )
 
 
-@get("/apps/{app_id:str}/spec.json", guards=[VISIT_DOWNLOAD], include_in_schema=False)
+@get("/apps/{app_id:str}/spec.json", guards=[VISIT], include_in_schema=False)
 async def spec_file(
     session: Session,
     actor: Asker,
@@ -212,16 +238,21 @@ async def upload(
     kept = {**fields, "text": content.decode(errors="replace")}
     checked = apps.check(settings, content)
     if not checked.valid:
-        listed = tuple(problem_document(problem, frame.language) for problem in checked.problems)
-        page = UploadPage(Form(kept), listed, len(errors_of(checked.problems)))
-        return shown(frame, page, status=422)
+        return _listed(checked.problems, frame, kept)
     as_new = apps.AUTO_ID if fields.get("as_new") else None
     try:
         made = await apps.upload_spec(session, actor, load_spec(content), as_new)
+    except Invalid as error:
+        return _listed(error.problems, frame, kept)
     except Conflict as error:
         return shown(frame, UploadPage(_conflict(error, frame, kept)), status=error.status)
     words = translations(frame.language).gettext("%(name)s %(version)s is ready.")
     return to(request, f"/apps/{made.app_id}", toast=words % {"name": made.app.name, "version": made.version})
+
+
+def _listed(problems: tuple[Problem, ...], frame: PageFrame, kept: dict[str, str]) -> Response[str]:
+    listed = tuple(problem_document(problem, frame.language) for problem in problems)
+    return shown(frame, UploadPage(Form(kept), listed, len(errors_of(problems))), status=422)
 
 
 async def _given(request: Asked, fields: dict[str, str]) -> bytes:

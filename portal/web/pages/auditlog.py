@@ -9,26 +9,31 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from portal.db.models import Audit
-from portal.services import auditlog
+from portal.db.models import Audit, AuditCheck
+from portal.domain.auditfindings import ChainFinding
+from portal.services import auditchecks, auditlog
 from portal.services.audit import Action
+from portal.services.auditchecks import SealState
 from portal.services.auditlog import RESULTS, LogPage, Wanted
 from portal.web.auditfiles import MEDIA_TYPES, as_csv, as_jsonl, audit_document
+from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, PageFrame, Session
 from portal.web.frame import Frame
 from portal.web.objects import href_of
 from portal.web.pageguards import VISIT_ADMIN
 from portal.web.pages.adminframe import AdminPage
+from portal.web.pages.answers import to
 from portal.web.rendering import shown
 from portal.web.tables import TableQuery
 
 Asked = Request[Any, Any, Any]
 PATH: Final = "/admin/audit"
+FINDINGS_SHOWN: Final = 20
 _FILTERS: Final = {
     "from": None,
     "to": None,
@@ -59,6 +64,17 @@ class AuditLine:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """The newest verification: what it looked at, and what it found in words."""
+
+    at: datetime
+    intact: bool
+    rows: int
+    findings: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True)
 class AuditPage(AdminPage):
     """P22; `older` and `newer` are addresses, "" at the ends."""
 
@@ -70,6 +86,8 @@ class AuditPage(AdminPage):
     older: str
     newer: str
     exports: Mapping[str, str]
+    seals: SealState
+    checked: Checked | None
     actions: tuple[str, ...] = _FILTERS["action"] or ()
     results: tuple[str, ...] = RESULTS
 
@@ -95,7 +113,17 @@ async def audit_log(request: Asked, session: Session, actor: Asker, frame: PageF
     older = _href(query, before=found.older) if found.older else ""
     newer = _href(query, after=found.newer) if found.newer else ""
     exports = {form: _href(query, f"{PATH}/export", format=form) for form in MEDIA_TYPES}
-    return shown(frame, AuditPage(query, lines, found, older, newer, exports))
+    seals = await auditchecks.state(session, actor)
+    checked = _checked(seals.check, frame)
+    return shown(frame, AuditPage(query, lines, found, older, newer, exports, seals, checked))
+
+
+@post(f"{PATH}/verify", guards=[VISIT_ADMIN], include_in_schema=False)
+async def verify(request: Asked, session: Session, actor: Asker, frame: PageFrame) -> Response[None]:
+    """Have the daemon verify the log."""
+    await auditchecks.ask(session, actor)
+    said = translations(frame.language).gettext(N_("The audit log is being verified. Reload the page in a moment."))
+    return to(request, PATH, toast=said)
 
 
 @get(f"{PATH}/{{row_id:int}}", guards=[VISIT_ADMIN], include_in_schema=False)
@@ -145,6 +173,15 @@ def _day(text: str, frame: Frame) -> datetime | None:
         return None
 
 
+def _checked(check: AuditCheck | None, frame: Frame) -> Checked | None:
+    if check is None or check.found is None or check.done_at is None:
+        return None
+    found = check.found
+    findings = [ChainFinding.from_json(one).words(frame.language) for one in found["findings"]]
+    more = found["more"] + len(findings) - FINDINGS_SHOWN if len(findings) > FINDINGS_SHOWN else found["more"]
+    return Checked(check.done_at, found["intact"], found["rows"], tuple(findings[:FINDINGS_SHOWN]), more)
+
+
 def _row_id(request: Asked, name: str) -> int | None:
     text = str(request.query_params.get(name, ""))
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
@@ -172,4 +209,4 @@ def _text(facts: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-ROUTES = [audit_log, audit_row, export]
+ROUTES = [audit_log, audit_row, export, verify]

@@ -6,7 +6,7 @@ Those requests lie under /api/builder: they answer JSON, and problem+json when s
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar
 
 from litestar import Request, Response, Router, get, post, put
@@ -18,7 +18,7 @@ from portal.services import apps, building, drafts, placing, planning
 from portal.services.drafts import Opened
 from portal.spec.load import load_spec
 from portal.spec.problems import Problem, SpecError
-from portal.web.body import invalid, refuse_loose_json
+from portal.web.body import check_input, invalid
 from portal.web.context import Asker, InLanguage, PageFrame, Session, SiteSettings
 from portal.web.pageguards import TOKEN_HEADER, VISIT, VISIT_SUBMIT
 from portal.web.problems import problem_document
@@ -64,6 +64,14 @@ class Plan(BaseModel):
     smallest: bool = False
 
 
+class Pair(BaseModel):
+    """Two specs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    old: JsonDict
+    new: JsonDict
+
+
 @get("/apps/{app_id:str}/builder", guards=[VISIT], include_in_schema=False)
 async def builder(
     session: Session,
@@ -84,6 +92,7 @@ async def builder(
         "may_edit": found.may_edit,
         "language": frame.language,
         "site": await building.site_facts(session, settings),
+        "sources": await building.sources(session, actor, found.spec) if found.may_edit else {},
         "palette": await placing.palette(session) if found.may_edit else [],
         "urls": _urls(app_id, found),
         "csrf": {"header": TOKEN_HEADER, "token": frame.form_token},
@@ -94,7 +103,7 @@ async def builder(
 def _urls(app_id: str, found: Opened) -> dict[str, str]:
     here = f"{ACTIONS_PATH}/{app_id}"
     ready = f"&v={found.base_version}" if found.base_version else ""
-    asked = ("draft", "validate", "plan", "publish", "discard", "importable")
+    asked = ("draft", "validate", "plan", "publish", "discard", "importable", "difference")
     return {name: f"{here}/{name}" for name in asked} | {
         "app": f"/apps/{app_id}",
         "trainer": f"/trainer?app={app_id}{ready}",
@@ -121,7 +130,7 @@ async def save(
 ) -> JsonDict:
     """Keep what is drawn; the answer has the new revision and every problem of the draft."""
     kept = await drafts.save(session, actor, app_id, revision=data.revision, spec=data.spec, layout=data.layout)
-    found = (await placing.check(session, settings, kept.spec.encode())).problems
+    found = (await placing.check(session, actor, settings, kept.spec.encode())).problems
     return {"revision": kept.revision, "problems": _documents(found, language)}
 
 
@@ -136,7 +145,7 @@ async def validate(
 ) -> JsonDict:
     """Every problem of a spec; nothing is kept."""
     await apps.get(session, actor, app_id)
-    found = await placing.check(session, settings, await request.body())
+    found = await placing.check(session, actor, settings, await request.body())
     return {"valid": found.valid, "problems": _documents(found.problems, language)}
 
 
@@ -177,13 +186,30 @@ async def discard(session: Session, actor: Asker, app_id: FromPath[str], data: J
 
 @get("/importable", guards=[VISIT])
 async def importable(
-    session: Session, actor: Asker, app_id: FromPath[str], app: FromQuery[str] = "", v: FromQuery[str] = ""
+    session: Session,
+    actor: Asker,
+    app_id: FromPath[str],
+    q: Annotated[str, QueryParameter(max_length=128, description="Part of id or name.")] = "",
+    app: FromQuery[str] = "",
+    v: FromQuery[str] = "",
 ) -> JsonDict:
-    """Apps whose Tasks can be taken over, or the spec of one version of one."""
+    """Apps whose Tasks can be taken over; or the spec of one version of one, and the cycle that importing it would make.
+
+    Raises NotFound for an App one cannot see.
+    """
     if app:
-        return {"spec": (await apps.version(session, actor, app, v)).spec}
-    found = await building.importable(session, actor, app_id)
-    return {"apps": [{"app_id": one.app_id, "name": one.app.name, "version": one.version} for one in found]}
+        source = await building.source(session, actor, app_id, app, v)
+        return {"spec": source.version.spec, "chain": source.chain}
+    await apps.get(session, actor, app_id)
+    found = await building.importable(session, actor, app_id, q)
+    return {"apps": [asdict(one) for one in found]}
+
+
+@post("/difference", guards=[VISIT], status_code=200)
+async def difference(session: Session, actor: Asker, app_id: FromPath[str], data: JSONBody[Pair]) -> JsonDict:
+    """What differs between two specs, group by group: how an import is, and how it would be after its update."""
+    await apps.get(session, actor, app_id)
+    return {"groups": [asdict(group) for group in building.difference(data.old, data.new)]}
 
 
 def _documents(found: tuple[Problem, ...], language: Any) -> list[dict[str, str]]:
@@ -192,8 +218,8 @@ def _documents(found: tuple[Problem, ...], language: Any) -> list[dict[str, str]
 
 ACTIONS = Router(
     path=f"{ACTIONS_PATH}/{{app_id:str}}",
-    route_handlers=[draft, save, validate, plan, publish, discard, importable],
-    before_request=refuse_loose_json,
+    route_handlers=[draft, save, validate, plan, publish, discard, importable, difference],
+    before_request=check_input,
     include_in_schema=False,
 )
 ROUTES: list[ControllerRouterHandler] = [builder, ACTIONS]

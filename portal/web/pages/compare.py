@@ -10,7 +10,16 @@ from typing import Any, ClassVar
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
-from portal.domain.comparison import ABSENT, FEWEST, MetricRow, SettingRow, metric_rows, setting_rows
+from portal.domain.comparison import (
+    ABSENT,
+    FEWEST,
+    FigureRow,
+    MetricRow,
+    SettingRow,
+    figure_rows,
+    metric_rows,
+    setting_rows,
+)
 from portal.domain.lifecycle import TERMINAL
 from portal.domain.lifecycle import State as WorkloadState
 from portal.domain.metrics import REWARD
@@ -59,6 +68,7 @@ class ComparePage(PageContext):
     settings: tuple[SettingRow, ...]
     chart: Chart | None
     origin: str
+    figures: tuple[FigureRow, ...]
     of_models: ClassVar[bool] = False
     path_of = staticmethod(model_path)
 
@@ -130,7 +140,8 @@ async def compare_runs(
         choices = tuple((one.id, one.name, f"{one.app.name} {one.app_version}") for one in found.items)
         return shown(frame, PickPage(wish, choices))
     subjects = await comparing.runs(session, actor, settings, state.store, wish.keys)
-    return shown(frame, _page(ComparePage, wish, subjects, frame, settings.web.public_url))
+    figured = figure_rows(await comparing.figures(session, actor, subjects))
+    return shown(frame, _page(ComparePage, wish, subjects, frame, settings.web.public_url, figured))
 
 
 @get("/workloads/compare.csv", guards=[VISIT], include_in_schema=False)
@@ -140,7 +151,7 @@ async def compare_runs_csv(
     """P12 as CSV."""
     wish = Wish.of(request, "/workloads/compare", "id")
     subjects = await comparing.runs(session, actor, settings, state.store, wish.keys)
-    return _csv(wish, subjects)
+    return _csv(wish, subjects, figure_rows(await comparing.figures(session, actor, subjects)))
 
 
 @get("/models/compare", guards=[VISIT], include_in_schema=False)
@@ -161,7 +172,8 @@ async def compare_models(
         )
         return shown(frame, ModelPickPage(wish, choices))
     subjects = await comparing.versions(session, actor, settings, state.store, [_version(key) for key in wish.keys])
-    return shown(frame, _page(ModelComparePage, wish, subjects, frame, settings.web.public_url))
+    figured = figure_rows(await comparing.figures(session, actor, subjects))
+    return shown(frame, _page(ModelComparePage, wish, subjects, frame, settings.web.public_url, figured))
 
 
 @get("/models/compare.csv", guards=[VISIT], include_in_schema=False)
@@ -171,7 +183,7 @@ async def compare_models_csv(
     """P18 as CSV."""
     wish = Wish.of(request, "/models/compare", "v")
     subjects = await comparing.versions(session, actor, settings, state.store, [_version(key) for key in wish.keys])
-    return _csv(wish, subjects)
+    return _csv(wish, subjects, figure_rows(await comparing.figures(session, actor, subjects)))
 
 
 def _version(key: str) -> tuple[str, int]:
@@ -181,11 +193,18 @@ def _version(key: str) -> tuple[str, int]:
     return (app_id, int(number)) if is_number else (key, 0)
 
 
-def _page(kind: type[ComparePage], wish: Wish, subjects: Sequence[Subject], frame: Frame, origin: str) -> ComparePage:
+def _page(
+    kind: type[ComparePage],
+    wish: Wish,
+    subjects: Sequence[Subject],
+    frame: Frame,
+    origin: str,
+    found: tuple[FigureRow, ...],
+) -> ComparePage:
     base = _base(wish, subjects)
     rows = metric_rows([one.metrics.series for one in subjects], base, wish.flipped)
     settings = setting_rows([one.settings for one in subjects])
-    return kind(wish, tuple(subjects), base, rows, settings, _chart(wish, subjects, rows, frame), origin)
+    return kind(wish, tuple(subjects), base, rows, settings, _chart(wish, subjects, rows, frame), origin, found)
 
 
 def _base(wish: Wish, subjects: Sequence[Subject]) -> int:
@@ -230,7 +249,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _csv(wish: Wish, subjects: Sequence[Subject]) -> Response[bytes]:
+def _csv(wish: Wish, subjects: Sequence[Subject], found: Sequence[FigureRow]) -> Response[bytes]:
     base = _base(wish, subjects)
     head = ("kind", "where", "name", *(f"{one.letter} {one.key}" for one in subjects))
     rows: list[tuple[object, ...]] = []
@@ -240,6 +259,7 @@ def _csv(wish: Wish, subjects: Sequence[Subject]) -> Response[bytes]:
             values = (getattr(cell.figures, what) if cell else "" for cell in row.cells)
             rows.append(("metric", what, row.name, *values))
         rows.append(("metric", "best", row.name, *(cell.best if cell else "" for cell in row.cells)))
+    rows += [("analysis", row.operator, row.name, *("" if v is None else v for v in row.values)) for row in found]
     rows.append(("cost", "", "seconds", *("" if one.seconds is None else round(one.seconds) for one in subjects)))
     rows.append(("cost", "", "gpu_hours", *("" if one.gpu_hours is None else one.gpu_hours for one in subjects)))
     for setting in setting_rows([one.settings for one in subjects]):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, QueryParameter
 
-from portal.db.models import Image
+from portal.db.models import Image, Repair
 from portal.domain.findings import Finding, words_of
-from portal.services import doctor, health, images
+from portal.domain.repairs import offers
+from portal.services import doctor, health, images, repairs
 from portal.services.doctor import Wishes
 from portal.services.health import Health, Mismatches
 from portal.web.catalogue import N_, translations
@@ -19,6 +21,7 @@ from portal.web.objects import href_of
 from portal.web.pageguards import VISIT_ADMIN
 from portal.web.pages.adminframe import AdminConfirmPage, AdminPage
 from portal.web.pages.answers import to
+from portal.web.pages.repairs import VERBS, address_of
 from portal.web.rendering import shown
 from portal.web.tables import Chip, Column, Table, TableQuery
 
@@ -64,17 +67,23 @@ class FindingLine:
     says: str
     cure: str
     href: str
+    buttons: tuple[tuple[str, str], ...]
+    """(word, where it is confirmed) of each side that may be taken."""
+    waits: bool
+    """A repair was asked for and is not done."""
 
 
 @dataclass(frozen=True)
 class MismatchPage(AdminPage):
-    """P24, mismatches."""
+    """P24, mismatches, and what came of the newest repairs."""
 
     template: ClassVar[str] = "admin/mismatch.html"
     section: ClassVar[str] = "health"
     tab: ClassVar[str] = "mismatch"
     found: Mismatches
     lines: tuple[FindingLine, ...]
+    repairs: tuple[Repair, ...]
+    mending: bool
 
 
 @get("/admin", guards=[VISIT_ADMIN], include_in_schema=False)
@@ -103,14 +112,18 @@ async def health_page(
     if tab == "mismatch":
         different = await health.mismatches(session, actor)
         paths = request.app.state.page_paths
-        lines = tuple(_line(finding, frame.language, paths) for finding in different.findings)
-        return shown(frame, MismatchPage(different, lines))
+        asked = tuple(await repairs.newest(session, actor))
+        waiting = {(one.code, one.object_id) for one in asked if one.state == repairs.WANTED}
+        lines = tuple(_line(finding, frame.language, paths, waiting) for finding in different.findings)
+        return shown(frame, MismatchPage(different, lines, asked, bool(waiting)))
     return shown(frame, HealthPage(await health.look(session, actor)))
 
 
-def _line(finding: Finding, language: str, paths: frozenset[str]) -> FindingLine:
+def _line(finding: Finding, language: str, paths: frozenset[str], waiting: Collection[tuple[str, str]]) -> FindingLine:
     says, cure = words_of(finding, language)
-    return FindingLine(finding, says, cure, href_of("workload", finding.about, paths) if finding.about else "")
+    href = href_of("workload", finding.about, paths) if finding.about else ""
+    buttons = tuple((VERBS[offer.deed], address_of(finding.code, finding.id, offer)) for offer in offers(finding))
+    return FindingLine(finding, says, cure, href, buttons, (finding.code, finding.id) in waiting)
 
 
 @post(f"{HEALTH}/check", guards=[VISIT_ADMIN], include_in_schema=False)

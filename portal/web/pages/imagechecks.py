@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from portal.services import imagechecks
 from portal.services.errors import Invalid
 from portal.services.imagechecks import UNCHECKED, Check
+from portal.web.body import check_input
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.pageguards import VISIT, VISIT_SUBMIT
 from portal.web.rendering import PageContext, shown
@@ -62,7 +63,7 @@ async def look(
     return shown(frame, ImageState(await imagechecks.look(session, settings, registry, tag), registry, tag))
 
 
-@post("/api/image-checks", guards=[VISIT_SUBMIT], status_code=200, include_in_schema=False)
+@post("/api/image-checks", guards=[VISIT_SUBMIT], before_request=check_input, status_code=200, include_in_schema=False)
 async def ask_json(session: Session, actor: Asker, settings: SiteSettings, data: JSONBody[Image]) -> dict[str, Any]:
     """Have it looked at, for a page's script."""
     return (await imagechecks.ask(session, actor, settings, data.registry, data.tag)).as_json()

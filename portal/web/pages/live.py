@@ -18,7 +18,7 @@ from portal.services.audit import Actor
 from portal.services.errors import ServiceError
 from portal.services.live import Thing
 from portal.web import cookies
-from portal.web.context import Asker, SiteSettings
+from portal.web.context import Asker, SettingsFile
 from portal.web.frame import frame_of
 from portal.web.limits import drops_slow_clients
 from portal.web.live import Live, Reader, Recheck, Topic
@@ -42,7 +42,7 @@ async def live_events(
     request: Request[Any, Any, Any],
     state: State,
     actor: Asker,
-    settings: SiteSettings,
+    settings_file: SettingsFile,
     topics: Annotated[str, QueryParameter(max_length=MAX_CHARS, description="`kind:key:view`, several with commas.")],
     seen: Annotated[str, QueryParameter(max_length=MAX_CHARS, description="Where to go on; as Last-Event-ID.")] = "",
     last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID", max_length=MAX_CHARS)] = None,
@@ -58,7 +58,9 @@ async def live_events(
 
     async def recheck() -> Actor:
         request_id = request_id_of(request.scope)
-        visitor = await visitor_of(state.sessions, settings, cookie, address=actor.address, request_id=request_id)
+        visitor = await visitor_of(
+            state.sessions, settings_file, state.providers, cookie, address=actor.address, request_id=request_id
+        )
         return visitor.actor
 
     counted = state.limits.page(actor.user_id or 0)

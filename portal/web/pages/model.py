@@ -12,8 +12,8 @@ from litestar.datastructures import State
 from litestar.params import QueryParameter
 from markupsafe import Markup
 
-from portal.db.models import Model
-from portal.services import modelfiles
+from portal.db.models import Analysis, Model
+from portal.services import analyses, modelfiles
 from portal.services.aliasmoves import USUAL
 from portal.services.errors import ServiceError
 from portal.services.modelfiles import FileHeader
@@ -57,6 +57,7 @@ class ModelPage(PageContext):
     files: FilesView = field(default_factory=FilesView)
     log: LogView = NO_LOG
     form: Form = field(default_factory=Form)
+    analyses: tuple[Analysis, ...] = ()
     usual: ClassVar[tuple[str, ...]] = USUAL
     figures: ClassVar[tuple[str, ...]] = FIGURES
     path_of = staticmethod(model_path)
@@ -99,7 +100,8 @@ async def model_page(
     log = NO_LOG
     if tab == "logs" and found.may_read_logs:
         log = await log_view(here, settings, state.store, found, step, frame.language)
-    return shown(frame, ModelPage(tab, found, text, intact, files, log))
+    looked = tuple(await analyses.of_workloads(here.session, here.actor, [found.line.model.workload_id]))
+    return shown(frame, ModelPage(tab, found, text, intact, files, log, analyses=looked))
 
 
 def _document(tab: str, found: ModelDetail) -> tuple[str, bool]:

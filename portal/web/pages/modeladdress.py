@@ -31,11 +31,19 @@ class Here:
     session: AsyncSession
     actor: Actor
     app_id: str
-    version: int
+    number: str
+
+    @property
+    def version(self) -> int:
+        """Raises NotFound: here and not in the dependency, whose failure would cancel the queries of those beside it."""
+        match = _NUMBER.fullmatch(self.number)
+        if match is None:
+            raise NotFound("model", f"{self.app_id} {self.number}")
+        return int(match[1])
 
     @property
     def which(self) -> tuple[AsyncSession, Actor, str, int]:
-        """As the services ask for a version."""
+        """As the services ask for a version. Raises NotFound."""
         return self.session, self.actor, self.app_id, self.version
 
     async def detail(self) -> ModelDetail:
@@ -46,10 +54,7 @@ class Here:
 async def _here(
     request: Request[Any, Any, Any], session: Session, actor: Asker, app_id: FromPath[str], number: FromPath[str]
 ) -> Here:
-    match = _NUMBER.fullmatch(number)
-    if match is None:
-        raise NotFound("model", f"{app_id} {number}")
-    return Here(request, session, actor, app_id, int(match[1]))
+    return Here(request, session, actor, app_id, number)
 
 
 ModelHere = NamedDependency[Here]

@@ -11,7 +11,7 @@ from litestar import Request, Response, get
 from portal.services import modelview
 from portal.services.models import ARCHIVED, SORTS, STATES, ModelFilter
 from portal.services.modelview import Choices, ModelLine
-from portal.web.catalogue import N_, translations
+from portal.web.catalogue import N_, in_context, translations
 from portal.web.context import Asker, PageFrame, Session
 from portal.web.csvfile import csv_file
 from portal.web.labels import LABELS
@@ -25,12 +25,12 @@ ROWS = 50
 CSV_ROWS = 10_000
 _COLUMNS = (
     Column(N_("Select"), css="tick"),
-    Column(N_("Model"), "name"),
+    Column(in_context("list of models", "Model"), "name", context="list of models"),
     Column(N_("Version"), "version", css="num"),
     Column("App"),
     Column(N_("Source workload")),
     Column(N_("Created"), "created_at"),
-    Column(N_("File size"), "size", css="num"),
+    Column(N_("Size"), "size", css="num"),
     Column(N_("Status")),
     Column(N_("Key metric"), css="num"),
     Column(N_("Actions")),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from gettext import NullTranslations
 from typing import Any, ClassVar, Final
 
 from litestar import Request, Response, get, post
@@ -11,10 +12,10 @@ from litestar.params import FromPath
 
 from portal.db.models import User
 from portal.domain.permissions import ROLES
-from portal.services import accounts, mapping, passwords, people
+from portal.services import accounts, identities, mapping, passwords, people
 from portal.services.accounts import Role
 from portal.services.errors import Invalid, ServiceError
-from portal.services.people import ACTIVE, DEACTIVATED, MAPPING_STATES, Details, Person
+from portal.services.people import ACTIVE, DEACTIVATED, MAPPING_STATES, WAITING, Details, Person
 from portal.spec.problems import Problem
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, FormData, PageFrame, Session
@@ -47,14 +48,23 @@ _FIELD_OF = {
 }
 
 
+_STATUS_WORDS: Final[Mapping[str, Callable[[NullTranslations], str]]] = {
+    ACTIVE: lambda say: say.pgettext("person", "Active"),
+    DEACTIVATED: lambda say: say.gettext("Deactivated"),
+    WAITING: lambda say: say.gettext("Waiting for role"),
+}
+
+
 @dataclass(frozen=True)
 class UsersPage(AdminPage):
-    """P21, the list; each person with the state of the mapping ("" without one)."""
+    """P21, the list; each person with the state of the mapping ("" without one); `providers` of those who use SSO."""
 
     template: ClassVar[str] = "admin/users.html"
     section: ClassVar[str] = "users"
     table: Table
     lines: tuple[tuple[User, str], ...]
+    providers: Mapping[int, tuple[str, ...]]
+    waiting: frozenset[int]
     mapping_states: tuple[str, ...] = MAPPING_STATES
 
 
@@ -78,6 +88,8 @@ class UserPage(AdminPage):
     command: str
     oneself: bool
     form: Form
+    providers: tuple[str, ...] = ()
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class PasswordHandedPage(AdminPage):
 @get(USERS, guards=[VISIT_ADMIN], include_in_schema=False)
 async def user_list(request: Asked, session: Session, actor: Asker, frame: PageFrame) -> Response[str]:
     """P21, the list."""
-    filters = {"q": None, "role": ROLES, "status": (ACTIVE, DEACTIVATED), "mapping": MAPPING_STATES}
+    filters = {"q": None, "role": ROLES, "status": (ACTIVE, DEACTIVATED, WAITING), "mapping": MAPPING_STATES}
     query = TableQuery.of(
         request, filters=filters, sorts=tuple(people.SORTS), default_sort="name", size=frame.rows_per_page
     )
@@ -108,7 +120,10 @@ async def user_list(request: Asked, session: Session, actor: Asker, frame: PageF
     )
     found = await people.page(session, actor, wanted, query.number, query.size)
     table = Table(query, _COLUMNS, found.total, len(found.items), _chips(query, frame))
-    return shown(frame, UsersPage(table, tuple((user, mapping.shown_state(user)) for user in found.items)))
+    ids = [user.id for user in found.items]
+    lines = tuple((user, mapping.shown_state(user)) for user in found.items)
+    providers, waiting = await identities.providers_of(session, ids), await identities.waiting_of(session, ids)
+    return shown(frame, UsersPage(table, lines, providers, waiting))
 
 
 def _chips(query: TableQuery, frame: Frame) -> tuple[Chip, ...]:
@@ -117,7 +132,7 @@ def _chips(query: TableQuery, frame: Frame) -> tuple[Chip, ...]:
     texts = {
         "q": f"“{query.filter('q')}”",
         "role": say.gettext(LABELS.role[query.filter("role")].text) if query.filter("role") else "",
-        "status": say.pgettext("person", "Active") if query.filter("status") == ACTIVE else say.gettext("Deactivated"),
+        "status": _STATUS_WORDS[query.filter("status") or ACTIVE](say),
         "mapping": say.gettext(LABELS.mapping[mapped].text) if mapped in LABELS.mapping else say.gettext("Not mapped"),
     }
     return tuple(Chip(texts[name], query.without(name)) for name in query.filters)
@@ -144,14 +159,16 @@ async def add_user(session: Session, actor: Asker, frame: PageFrame, fields: For
 @get("/admin/users/{username:str}", guards=[VISIT_ADMIN], include_in_schema=False)
 async def user_page(session: Session, actor: Asker, frame: PageFrame, username: FromPath[str]) -> Response[str]:
     """P21, one person."""
-    return shown(frame, _user_page(await people.detail(session, actor, username), actor.user_id, Form()))
+    return shown(frame, await _user_page(session, await people.detail(session, actor, username), actor, Form()))
 
 
-def _user_page(person: Person, asker: int | None, form: Form) -> UserPage:
+async def _user_page(session: Session, person: Person, actor: Asker, form: Form) -> UserPage:
     user = person.user
+    providers = (await identities.providers_of(session, [user.id])).get(user.id, ())
+    waiting = await identities.waiting_for_role(session, user.id)
     state = mapping.shown_state(user)
     command = mapping.association_command(user) if state == mapping.NO_ASSOCIATION else ""
-    return UserPage(person, state, command, user.id == asker, form)
+    return UserPage(person, state, command, user.id == actor.user_id, form, providers, waiting)
 
 
 @post("/admin/users/{username:str}", guards=[VISIT_ADMIN], include_in_schema=False)
@@ -167,7 +184,7 @@ async def change_user(
     except ServiceError as error:
         await session.refresh(person.user)
         form = refused(error, frame.language, fields, field_of=_FIELD_OF)
-        return shown(frame, _user_page(person, actor.user_id, form), status=error.status)
+        return shown(frame, await _user_page(session, person, actor, form), status=error.status)
     return to(request, f"{USERS}/{username}", toast=translations(frame.language).gettext("Saved."))
 
 

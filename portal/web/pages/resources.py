@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from anyio import to_thread
 from litestar import Request, Response, get
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.domain.samples import RANGES, Sample
-from portal.services import cluster, clusteruse, trends, usage
+from portal.services import cluster, clusteruse, gpuuse, trends, usage
+from portal.services.audit import Actor
 from portal.services.cluster import Amount, ClusterView, NodeView
-from portal.services.clusteruse import CPU, GPU, MEMORY, QUEUE, RunUse
+from portal.services.clusteruse import CPU, GPU, MEMORY, SIMULATED, RunUse
+from portal.services.gpuuse import GpuUse, NodeGpu
+from portal.settings import Settings
+from portal.web import clusterlive
 from portal.web.catalogue import N_, translations
-from portal.web.charts import Chart, Goal, Line, Mark
+from portal.web.charts import Chart
 from portal.web.context import Asker, PageFrame, Session, SiteSettings
 from portal.web.csvfile import csv_file
-from portal.web.formats import Formats
+from portal.web.frame import Frame
 from portal.web.labels import LABELS
 from portal.web.pageguards import VISIT
 from portal.web.rendering import PageContext, shown
 from portal.web.tables import TableQuery
+from portal.web.trendcharts import (
+    DEFAULT_SPAN,
+    MIB_PER_GB,
+    SPANS,
+    Words,
+    cluster_charts,
+    simulated_titles,
+)
 
 Asked = Request[Any, Any, Any]
 TABS = {"nodes": N_("Nodes"), "workloads": N_("By workload"), "trends": N_("Trends")}
 NODE_STATES = tuple(LABELS.node)
-SPANS = {"1h": N_("1 hour"), "24h": N_("24 hours"), "7d": N_("7 days"), "30d": N_("30 days")}
-MIB_PER_GB = 1024
-Words = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,18 @@ class Shown:
 
 @dataclass(frozen=True)
 class Resource:
-    """One row of the table of 7.2. `used` None: not measured; `measured` is how much of what is allocated it covers."""
+    """One row of the table of 7.2. `used` None: not measured; `measured` is how much of what is allocated it covers.
+
+    `shares` are those of split GPUs; None: this type is not split.
+    """
 
     label: str
     unit: str
     amount: Amount
     used: float | None
     measured: float
+    shares: Amount | None = None
+    simulated: bool = False
 
     @property
     def shown(self) -> Shown:
@@ -81,6 +96,28 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class NodeLine:
+    """One node, and what its GPUs do (None: not measured)."""
+
+    node: NodeView
+    gpus: tuple[NodeGpu, ...] | None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the figures are made up."""
+        return any(one.reading.is_simulated for one in self.gpus or ())
+
+    @property
+    def busy(self) -> int:
+        """How many are in use."""
+        return sum(one.reading.is_busy for one in self.gpus or ())
+
+    def busy_of(self, label: str) -> int:
+        """How many of one type are."""
+        return sum(one.label == label and one.reading.is_busy for one in self.gpus or ())
+
+
+@dataclass(frozen=True)
 class ResourcesPage(PageContext):
     """P15; each tab has what it shows."""
 
@@ -91,12 +128,15 @@ class ResourcesPage(PageContext):
     query: TableQuery
     view: ClusterView
     measured_at: datetime | None
+    gpus: GpuUse | None
+    topic: str
     rows: tuple[Resource, ...] = field(default=())
-    nodes: tuple[NodeView, ...] = field(default=())
+    nodes: tuple[NodeLine, ...] = field(default=())
     uses: tuple[RunUse, ...] = field(default=())
     charts: tuple[Chart, ...] = field(default=())
     spans: tuple[tuple[str, str, str], ...] = field(default=())
     types: tuple[str, ...] = field(default=())
+    simulated: frozenset[str] = field(default=frozenset())
 
 
 @get("/resources", guards=[VISIT], include_in_schema=False)
@@ -104,120 +144,75 @@ async def resources_page(
     request: Asked, session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame
 ) -> Response[str]:
     """P15."""
+    return shown(frame, await page_of(session, actor, settings, frame, request.query_params))
+
+
+async def page_of(
+    session: AsyncSession, actor: Actor, settings: Settings, frame: Frame, given: Mapping[str, Any]
+) -> ResourcesPage:
+    """The page of these query parameters."""
     filters = {"tab": ("summary", *TABS), "range": tuple(RANGES), "state": NODE_STATES, "type": None}
-    query = TableQuery.of(request, filters=filters, sorts=(), default_sort="", size=0)
+    query = TableQuery.read("/resources", given, filters=filters)
     catalogue = translations(frame.language)
     words = catalogue.gettext
     tab = query.filter("tab") or "summary"
     view = await cluster.nodes(session, settings)
     newest = await trends.newest(session)
+    gpus = await gpuuse.newest(session, settings)
     names = {"summary": catalogue.pgettext("resources", "Summary")} | {key: words(text) for key, text in TABS.items()}
     tabs = tuple((key, query.href(tab=key, state="", type=""), text) for key, text in names.items())
     found: dict[str, Any] = {}
     if tab == "summary":
-        found["rows"] = tuple(_rows(view, newest, words))
+        found["rows"] = tuple(resource_rows(view, newest, gpus, words))
     elif tab == "nodes":
-        found |= {"nodes": tuple(_chosen(view.nodes, query)), "types": tuple(view.gpus)}
+        chosen = nodes_in_order(view.nodes, state=query.filter("state"), label=query.filter("type"))
+        found |= {"nodes": tuple(node_lines(chosen, gpus)), "types": tuple(view.gpus)}
     elif tab == "workloads":
         running = await clusteruse.running(session)
         uses = await to_thread.run_sync(
             lambda: clusteruse.measure(running, lambda one, attempt: usage.folder_of(settings, one, attempt), actor)
         )
+        uses = clusteruse.told(uses, running, view, gpus)
         found["uses"] = tuple(sorted(uses, key=lambda use: -(use.idle_gpus or 0)))
     else:
-        span = query.filter("range") or "24h"
+        span = query.filter("range") or DEFAULT_SPAN
         samples = await trends.series(session, actor, span)
-        found["charts"] = tuple(_charts(samples, span, view, words, frame.formats))
+        found["charts"] = tuple(cluster_charts(samples, span, view, words, frame.formats))
+        found["simulated"] = frozenset(simulated_titles(samples))
         found["spans"] = tuple((key, query.href(range=key), words(text)) for key, text in SPANS.items())
-    return shown(frame, ResourcesPage(tab, tabs, query, view, newest.at if newest else None, **found))
+    topic = clusterlive.topic(query.filters)
+    return ResourcesPage(tab, tabs, query, view, newest.at if newest else None, gpus, topic, **found)
 
 
-def _rows(view: ClusterView, newest: Sample | None, words: Words) -> Iterator[Resource]:
+def resource_rows(view: ClusterView, newest: Sample | None, gpus: GpuUse | None, words: Words) -> Iterator[Resource]:
+    """The table of the newest sample; GPUs by what Prometheus told last, where there is one."""
     reading = newest.reading if newest else {}
+    reading = reading if gpus is None else clusteruse.with_gpus(reading, view, gpus)
 
-    def row(name: str, label: str, unit: str, amount: Amount) -> Resource:
+    def row(name: str, label: str, unit: str, amount: Amount, shares: Amount | None = None) -> Resource:
         found = reading.get(name, {})
         used = found.get("used")
-        return Resource(
-            label, unit, amount, None if used is None else min(used, amount.allocated), found.get("measured") or 0
-        )
+        used = None if used is None else min(used, amount.allocated)
+        return Resource(label, unit, amount, used, found.get("measured") or 0, shares, bool(found.get(SIMULATED)))
 
     for label, amount in view.gpus.items():
-        yield row(GPU + label, f"GPU ({label})", "gpu", amount)
+        yield row(GPU + label, f"GPU ({label})", "gpu", amount, view.shares.get(label))
     yield row(MEMORY, words(N_("Memory")), "memory", view.memory_mib)
     yield row(CPU, "CPU", "cpu", view.cpus)
 
 
-def _chosen(nodes: Sequence[NodeView], query: TableQuery) -> Iterator[NodeView]:
-    """Those that need a person first, then by name."""
-    state, label = query.filter("state"), query.filter("type")
+def node_lines(nodes: Iterable[NodeView], gpus: GpuUse | None) -> Iterator[NodeLine]:
+    """Each with what its GPUs do."""
+    for node in nodes:
+        yield NodeLine(node, gpuuse.of_node(node, gpus) if gpus else None)
+
+
+def nodes_in_order(nodes: Iterable[NodeView], *, state: str = "", label: str = "") -> Iterator[NodeView]:
+    """Those that need a person first, then by name; of one state or with one GPU type only where asked."""
     order = {"down": 0, "drain": 1, "unknown": 2, "reserved": 3}
     for node in sorted(nodes, key=lambda one: (order.get(one.state, 9), one.name)):
         if (not state or node.state == state) and (not label or label in node.gpus):
             yield node
-
-
-def _charts(samples: Sequence[Sample], span: str, view: ClusterView, words: Words, fmt: Formats) -> Iterator[Chart]:
-    """One for each GPU type, then memory, CPU and the queue; where nothing was sampled there is a gap."""
-    marks = tuple(_marks(samples))
-    plots = [
-        (GPU + label, f"GPU ({label})", words(N_("GPUs")), 1.0, amount.total) for label, amount in view.gpus.items()
-    ]
-    plots += [
-        (MEMORY, words(N_("Memory")), "GB", 1.0 / MIB_PER_GB, view.memory_mib.total),
-        (CPU, "CPU", words(N_("Cores")), 1.0, view.cpus.total),
-    ]
-    for name, title, unit, factor, total in plots:
-        lines = [
-            Line(words(N_("Allocated")), _points(samples, span, name, "allocated", factor), colour=1, kind="step"),
-            Line(words(N_("In use")), _points(samples, span, name, "used", factor), colour=1, kind="area"),
-        ]
-        if name.startswith(GPU):
-            lines.append(
-                Line(words(N_("Waiting")), _points(samples, span, name, "waiting", factor), colour=2, dashed=True)
-            )
-        goals = (Goal(words(N_("Total")), total * factor),) if total else ()
-        said = words(N_("%(title)s: allocated at most %(most)s, now %(now)s of %(total)s."))
-        values = [value for _, value in lines[0].points if value is not None]
-        summary = said % {
-            "title": title,
-            "most": fmt.number(max(values, default=None), 1),
-            "now": fmt.number(values[-1] if values else None, 1),
-            "total": fmt.number(total * factor, 1),
-        }
-        yield Chart(title, words(N_("Time")), unit, tuple(lines), summary, goals, marks, time=True, zero=True)
-    queued = Line(words(N_("Waiting workloads")), _points(samples, span, QUEUE, "waiting", 1.0), colour=2, kind="step")
-    most = max((value for _, value in queued.points if value is not None), default=None)
-    summary = words(N_("At most %(most)s workloads waited.")) % {"most": fmt.number(most)}
-    yield Chart(words(N_("Queue")), words(N_("Time")), words(N_("Workloads")), (queued,), summary, time=True, zero=True)
-
-
-def _points(
-    samples: Sequence[Sample], span: str, name: str, figure: str, factor: float
-) -> list[tuple[float, float | None]]:
-    """Milliseconds and value; a hole in the samples is a hole in the line."""
-    step = timedelta(seconds=RANGES[span][1])
-    points: list[tuple[float, float | None]] = []
-    before: datetime | None = None
-    for sample in samples:
-        if before is not None and sample.at - before > 1.5 * step:
-            points.append(((before + step).timestamp() * 1000, None))
-        value = sample.reading.get(name, {}).get(figure)
-        points.append((sample.at.timestamp() * 1000, None if value is None else round(value * factor, 2)))
-        before = sample.at
-    return points
-
-
-def _marks(samples: Sequence[Sample]) -> Iterator[Mark]:
-    """Where a node stopped being active, or changed its way of not being so."""
-    before: dict[str, str] = {}
-    for number, sample in enumerate(samples):
-        for node, state in sample.notes.items():
-            if number and before.get(node) != state:
-                yield Mark(
-                    f"{node} {LABELS.node[state].text if state in LABELS.node else state}", sample.at.timestamp() * 1000
-                )
-        before = dict(sample.notes)
 
 
 _FIGURES = ("total", "allocated", "used", "idle", "unavailable", "waiting")

@@ -82,7 +82,7 @@ def _href(hit: Hit, paths: Collection[str]) -> str:
     if hit.kind == "model" and any(path.startswith("/models/{") for path in paths):
         return "/models/" + "/".join(quote(part, safe="") for part in hit.parts)
     if hit.kind == "node" and "/resources" in paths:
-        return f"/resources?{urlencode({'tab': 'nodes', 'q': hit.id})}"
+        return f"/resources/nodes/{quote(hit.id, safe='')}"
     return href_of(hit.kind, hit.id, paths)
 
 

@@ -12,25 +12,29 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from portal.db.models import TrainingTemplate
 from portal.domain.approval import approval_sentence
-from portal.services import appview, edits, trainer, workloads
+from portal.services import appview, edits, operators, trainer, trainingtemplates, workloads
 from portal.services.appview import AppLine, Wanted
 from portal.services.audit import Actor
 from portal.services.errors import Invalid, ServiceError
+from portal.services.operators import OperatorLine
 from portal.services.site import site_policy
 from portal.services.trainer import Opened, Outlook
 from portal.services.workloads import SubmitRequest
 from portal.settings import Settings
 from portal.spec.problems import Problem
+from portal.web.body import MAX_UPLOAD_BYTES
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.forms import Form, refused
 from portal.web.frame import Frame
 from portal.web.pageguards import VISIT_SUBMIT
 from portal.web.pages.answers import to
+from portal.web.pages.operatorpages import uploaded
 from portal.web.rendering import PageContext, shown
 from portal.web.tables import Column, Table, TableQuery
-from portal.web.trainerfields import Fields, filled, settled
+from portal.web.trainerfields import Fields, count, filled, settled, template_of, with_template
 from portal.web.trainerreading import Reading, read
 from portal.web.trainerview import View, view_of
 
@@ -56,12 +60,14 @@ class ChoosePage(PageContext):
     table: Table
     lines: tuple[AppLine, ...]
     last_runs: Mapping[str, datetime]
+    templates: tuple[TrainingTemplate, ...]
 
 
 @dataclass(frozen=True)
 class TrainerPage(PageContext):
     """P7, the form and what will happen; `edit` is the request that is corrected, `source` the one that is cloned.
 
+    `operators` are one's own, `operator_mb` how large an uploaded one may be, 0 where the site runs none.
     `tried`: it was sent, so what is wrong is said on top too; while one types nothing may push the form down.
     """
 
@@ -75,6 +81,9 @@ class TrainerPage(PageContext):
     source: str
     edit: str
     tried: bool
+    operators: tuple[OperatorLine, ...]
+    operator_mb: int
+    templates: tuple[TrainingTemplate, ...]
 
     @property
     def approval_words(self) -> tuple[str, str]:
@@ -123,21 +132,54 @@ async def _choose(request: Asked, visit: _Visit) -> Response[str]:
     found = await appview.page(visit.session, visit.actor, visit.settings, wanted, query.number, query.size)
     runs = await trainer.last_runs(visit.session, visit.actor, [line.app.id for line in found.items])
     table = Table(query, _COLUMNS, found.total, len(found.items))
-    return shown(visit.frame, ChoosePage(table, tuple(found.items), runs))
+    templates = await trainingtemplates.offered(visit.session, visit.actor)
+    return shown(visit.frame, ChoosePage(table, tuple(found.items), runs, templates))
 
 
-@post("/trainer/preview", guards=[VISIT_SUBMIT], include_in_schema=False, status_code=200)
+@post(
+    "/trainer/preview",
+    guards=[VISIT_SUBMIT],
+    include_in_schema=False,
+    status_code=200,
+    request_max_body_size=MAX_UPLOAD_BYTES,
+)
 async def preview(
     session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame, fields: FormData
 ) -> Response[str]:
-    """The form as it is now, set right, with what would happen; nothing is kept."""
+    """The form as it is now, set right, with what would happen; nothing is kept. `load` puts a template's settings in."""
     visit = _Visit(session, actor, settings, frame)
     begun = await _begun(visit, fields)
+    if fields.pop("load", "") and fields.get("template"):
+        template = await trainingtemplates.get(session, actor, count(fields["template"]) or 0)
+        fields = with_template(fields, template.fields)
     page = await _page(visit, begun, settled(fields, begun, site_policy(settings).cpus))
     return shown(frame, page, block="live" if frame.htmx else "")
 
 
-@post("/trainer", guards=[VISIT_SUBMIT], include_in_schema=False)
+@post(
+    "/trainer/templates",
+    guards=[VISIT_SUBMIT],
+    include_in_schema=False,
+    status_code=200,
+    request_max_body_size=MAX_UPLOAD_BYTES,
+)
+async def save_template(
+    session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame, fields: FormData
+) -> Response[str]:
+    """Keep the settings under a name; the form stays as it is."""
+    visit = _Visit(session, actor, settings, frame)
+    begun = await _begun(visit, fields)
+    fields = settled(fields, begun, site_policy(settings).cpus)
+    block, name, shared = "live" if frame.htmx else "", fields.get("template_name", ""), "template_shared" in fields
+    try:
+        made = await trainingtemplates.save(session, actor, name, template_of(fields), shared=shared)
+    except ServiceError as error:
+        return shown(frame, await _page(visit, begun, fields, error), status=error.status, block=block)
+    fields |= {"template": str(made.id), "template_name": "", "kept": made.name}
+    return shown(frame, await _page(visit, begun, fields), block=block)
+
+
+@post("/trainer", guards=[VISIT_SUBMIT], include_in_schema=False, request_max_body_size=MAX_UPLOAD_BYTES)
 async def submit(
     request: Asked, session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame, fields: FormData
 ) -> Response[str] | Response[None]:
@@ -145,6 +187,10 @@ async def submit(
     visit = _Visit(session, actor, settings, frame)
     begun = await _begun(visit, fields)
     fields = settled(fields, begun, site_policy(settings).cpus)
+    try:
+        fields |= await _chosen_operator(request, visit)
+    except ServiceError as error:
+        return shown(frame, await _page(visit, begun, fields, error, tried=True), status=error.status)
     asked, reading = read(fields, begun, fields.get("key", "")[:KEY_CHARS] or None)
     if reading.problems:
         return shown(frame, await _page(visit, begun, fields, tried=True), status=Invalid.status)
@@ -162,6 +208,16 @@ async def submit(
     return to(request, f"/workloads/{made.id}", toast=toast % {"id": made.id})
 
 
+async def _chosen_operator(request: Asked, visit: _Visit) -> Fields:
+    """A chosen file is kept at once, so that it stays chosen whatever else is wrong with the form. Raises Invalid."""
+    given = await uploaded(request)
+    if given is None:
+        return {}
+    filename, data = given
+    made = await operators.upload(visit.session, visit.actor, visit.settings, filename=filename, data=data)
+    return {"operator": operators.reference(made)}
+
+
 async def _begun(visit: _Visit, fields: Mapping[str, str]) -> Opened:
     app, version = fields.get("app", ""), fields.get("v", "")
     source, edit = fields.get("from", ""), fields.get("edit", "")
@@ -177,7 +233,20 @@ async def _page(
     form = _form(visit.frame, fields, problems, reading, error)
     view = view_of(fields, begun, outlook, visit.frame.glance.gpus, site_policy(visit.settings).cpus)
     longest = await trainer.longest_min(visit.session, visit.settings)
-    return TrainerPage(form, begun, view, outlook, longest, fields.get("from", ""), fields.get("edit", ""), tried)
+    policy = visit.settings.operators
+    return TrainerPage(
+        form,
+        begun,
+        view,
+        outlook,
+        longest,
+        fields.get("from", ""),
+        fields.get("edit", ""),
+        tried,
+        tuple(await operators.mine(visit.session, visit.actor)) if policy.image else (),
+        policy.max_mb if policy.image else 0,
+        await trainingtemplates.offered(visit.session, visit.actor),
+    )
 
 
 async def _outlook(
@@ -201,4 +270,4 @@ def _form(
     return refused(wrong, frame.language, fields)
 
 
-ROUTES = [trainer_form, preview, submit]
+ROUTES = [trainer_form, preview, save_template, submit]

@@ -15,10 +15,13 @@ from litestar.datastructures import State as AppState
 from litestar.params import FromPath, FromQuery, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from portal.db.models import Analysis
 from portal.domain.rungraph import GraphTask, Layout, layout
-from portal.services import workloadparts, workloads, workloadview
+from portal.services import analyses, workloadparts, workloads, workloadview
 from portal.services.access import readable_workload
+from portal.services.analysisview import images_of
 from portal.services.audit import Actor
+from portal.services.models import ModelFile
 from portal.services.runwatch import RunWatch
 from portal.services.workloadmarks import WorkloadMarks
 from portal.services.workloadparts import Compared, Files
@@ -32,7 +35,7 @@ from portal.web.forms import Form
 from portal.web.frame import Frame
 from portal.web.live import Topic
 from portal.web.pageguards import VISIT
-from portal.web.pages.workloadcharts import metric_charts, reward_chart
+from portal.web.pages.workloadcharts import metric_charts, reward_chart, use_charts
 from portal.web.pages.workloadlogview import LogView, log_view
 from portal.web.pages.workloadwords import ADVICE, EventLine, commands, story
 from portal.web.rendering import PageContext, rendered, shown
@@ -43,6 +46,8 @@ HEAD: Final = "head"
 _LIVE_BODIES: Final = frozenset({"overview", "graph", "metrics", "events", "results", "slurm"})
 _PER_ROW: Final = {"overview": 3, "graph": 5}
 EVENT_SOURCES: Final = ("portal", "slurm", "runner")
+RUN_IMAGES = 6
+"""Shown beside a run's analyses; all of them are on the analyses' own pages."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +63,23 @@ class WorkloadPage(PageContext):
     graph: Layout | None = None
     reward: Chart | None = None
     charts: tuple[Chart, ...] = ()
+    uses: tuple[Chart, ...] = ()
     events: tuple[EventLine, ...] = ()
     source: str = ""
     compared: Compared | None = None
     spec_text: str = ""
     files: Files | None = None
+    analyses: tuple[Analysis, ...] = ()
     logs: LogView | None = None
     form: Form = field(default_factory=Form)
     once: str = field(default_factory=partial(secrets.token_hex, 16))
     advice: ClassVar[Mapping[str, str]] = ADVICE
+
+    @property
+    def images(self) -> tuple[tuple[Analysis, ModelFile], ...]:
+        """Images of the run's analyses, the newest analysis first, no more than RUN_IMAGES."""
+        found = [(one, file) for one in self.analyses for file in images_of(one)]
+        return tuple(found[:RUN_IMAGES])
 
     @property
     def base(self) -> str:
@@ -145,6 +158,7 @@ async def page_of(
         graph=graph_of(view, _PER_ROW[body]) if body in _PER_ROW else None,
         reward=reward_chart(view, frame.formats, words) if body == "overview" else None,
         charts=metric_charts(view, frame.formats, words) if body == "metrics" else (),
+        uses=use_charts(view, frame.formats, words) if body == "metrics" else (),
         events=await _events(session, actor, view, wish.source) if body == "events" else (),
         source=wish.source,
         compared=await workloadparts.compared(session, actor, view, wish.compare) if is_spec else None,
@@ -152,6 +166,7 @@ async def page_of(
         if is_spec
         else "",
         files=await workloadparts.out_files(settings, view) if body == "results" else None,
+        analyses=tuple(await analyses.of_workloads(session, actor, [view.workload.id])) if body == "results" else (),
     )
 
 
@@ -190,7 +205,8 @@ class WorkloadKind:
         """What one may see and do follows from the role and from whose it is (portal.domain.permissions)."""
         workload = await readable_workload(session, actor, key)
         mine = actor.user_id == workload.owner_id
-        return f"{actor.role} {mine} {actor.user_id == workload.app.owner_id}"
+        edits = actor.user_id == workload.app.owner_id or actor.user_id in workload.app.co_editors
+        return f"{actor.role} {mine} {edits}"
 
     async def parts(self, session: AsyncSession, actor: Actor, topic: Topic, frame: Frame) -> str:
         """See LiveKind."""

@@ -5,21 +5,22 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from litestar import Request, Response, get, post
+from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
-from portal.services import reruns, supportbundle, tests, workloads, workloadview
-from portal.services.errors import ServiceError
+from portal.services import reruns, scripts, supportbundle, tests, workloads, workloadview
+from portal.services.errors import NotFound, ServiceError
 from portal.services.reruns import RerunRequest
 from portal.services.tests import TestRequest
 from portal.services.workloadview import RunView
+from portal.web.address import MAX_ID
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.forms import Form, refused
-from portal.web.pageguards import VISIT_DOWNLOAD, VISIT_SUBMIT
+from portal.web.pageguards import VISIT, VISIT_DOWNLOAD, VISIT_SUBMIT
 from portal.web.pages.answers import to
 from portal.web.rendering import PageContext, shown
 
@@ -142,4 +143,22 @@ async def support_bundle(
     return Response(data, media_type="application/zip", headers=headers)
 
 
-ROUTES = [ask_action, cancel, rerun, start_test, support_bundle]
+@get("/workloads/{workload_id:str}/scripts/{job_index:int}", guards=[VISIT], include_in_schema=False)
+async def batch_script(
+    session: Session,
+    actor: Asker,
+    workload_id: WorkloadId,
+    job_index: FromPath[int],
+    attempt: Annotated[int | None, QueryParameter(ge=1, le=MAX_ID, description="Default: the newest.")] = None,
+) -> Response[str]:
+    """The batch script that Slurm got, as plain text. Raises NotFound."""
+    workload = await workloads.get(session, actor, workload_id)
+    found = await scripts.stored(session, actor, workload, attempt)
+    one = next((script for script in found if script.job_index == job_index), None)
+    if one is None:
+        raise NotFound("script", f"{workload_id} {job_index}")
+    headers = {"Cache-Control": "no-store", "Content-Disposition": "inline"}
+    return Response(one.text, media_type=MediaType.TEXT, headers=headers)
+
+
+ROUTES = [ask_action, cancel, rerun, start_test, support_bundle, batch_script]

@@ -113,7 +113,9 @@ async def follow_log(
 
     async def recheck() -> None:
         request_id = request_id_of(request.scope)
-        visitor = await visitor_of(state.sessions, settings, cookie, address=actor.address, request_id=request_id)
+        visitor = await visitor_of(
+            state.sessions, settings, state.providers, cookie, address=actor.address, request_id=request_id
+        )
         async with state.sessions() as fresh:
             await logs.open_logs(fresh, visitor.actor, settings, state.store, workload_id)
 

@@ -16,7 +16,7 @@ from portal.services.access import allowed
 from portal.services.audit import Actor
 from portal.services.errors import ServiceError
 from portal.services.workloadlist import WorkloadLine
-from portal.services.workloads import SORTS, WorkloadFilter
+from portal.services.workloads import NO_GPU, SORTS, WorkloadFilter
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, FormData, PageFrame, Session
 from portal.web.csvfile import csv_file
@@ -39,6 +39,7 @@ _FILTERS: Final = {
     "kind": KINDS,
     "owner": None,
     "app": None,
+    "gpu": None,
     "from": None,
     "to": None,
     "q": None,
@@ -137,6 +138,7 @@ def _wanted(query: TableQuery, actor: Actor, frame: Frame) -> WorkloadFilter:
         state=_STATES.get(status, status),
         kind=query.filter("kind"),
         app=query.filter("app"),
+        gpu=query.filter("gpu"),
         q=query.filter("q"),
         since=_day(query.filter("from"), frame),
         until=_day(query.filter("to"), frame, days=1),
@@ -167,6 +169,7 @@ def _chips(query: TableQuery, frame: Frame) -> tuple[Chip, ...]:
     texts = {
         "q": f"“{query.filter('q')}”",
         "app": query.filter("app"),
+        "gpu": words(N_("no GPU")) if query.filter("gpu") == NO_GPU else query.filter("gpu"),
         "from": words(N_("from %(day)s")) % {"day": query.filter("from")},
         "to": words(N_("to %(day)s")) % {"day": query.filter("to")},
     }

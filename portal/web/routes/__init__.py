@@ -6,7 +6,10 @@ from litestar.types import ControllerRouterHandler
 
 from portal.web.routes import (
     account,
+    analyses,
     apps,
+    audit,
+    clilogin,
     cluster,
     components,
     doctor,
@@ -16,11 +19,13 @@ from portal.web.routes import (
     maintenance,
     models,
     people,
+    repairs,
     workloads,
 )
 
 ROUTES: list[ControllerRouterHandler] = [
     *account.ROUTES,
+    *clilogin.ROUTES,
     *apps.ROUTES,
     *components.ROUTES,
     *workloads.ROUTES,
@@ -29,7 +34,10 @@ ROUTES: list[ControllerRouterHandler] = [
     *cluster.ROUTES,
     *maintenance.ROUTES,
     *models.ROUTES,
+    *analyses.ROUTES,
     *images.ROUTES,
     *doctor.ROUTES,
+    *repairs.ROUTES,
     *people.ROUTES,
+    *audit.ROUTES,
 ]

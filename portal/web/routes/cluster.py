@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import BaseModel, ConfigDict, Field
 
 from portal.domain.priority import Level
-from portal.services import cluster, maintenance, queue
+from portal.services import cluster, gpuuse, maintenance, queue, wholequeue
 from portal.web.context import Asker, InLanguage, PageNumber, PageSize, Session, SiteSettings, page_document
 from portal.web.guards import APPROVE, READ
 from portal.web.schemas import workload_document
@@ -47,9 +47,14 @@ async def list_queue(
     size: PageSize = 50,
 ) -> dict[str, Any]:
     """What waits, in Slurm's own order, jobs from outside the portal included."""
-    lines = await queue.entries(session, actor, settings, mine=whose == "mine")
-    shown = lines[(page - 1) * size : page * size]
-    return page_document([queue_document(line, language) for line in shown], page, size, len(lines))
+    start, stop = (page - 1) * size, page * size
+    if whose == "mine":
+        own = await wholequeue.own_lines(session, actor, settings)
+        shown, total = own[start:stop], len(own)
+    else:
+        whole = await wholequeue.read(session, actor, settings)
+        shown, total = whole.part(start, stop), len(whole)
+    return page_document([queue_document(line, language) for line in shown], page, size, total)
 
 
 @post("/queue/{workload_id:str}/priority", guards=[APPROVE], status_code=200)
@@ -86,7 +91,8 @@ async def release(session: Session, actor: Asker, workload_id: WorkloadId) -> di
 @get("/nodes", guards=[READ])
 async def nodes(session: Session, settings: SiteSettings) -> dict[str, Any]:
     """Nodes and sums of the newest snapshot, with the time it was taken."""
-    return cluster_document(await cluster.nodes(session, settings))
+    view = await cluster.nodes(session, settings)
+    return cluster_document(view, await gpuuse.newest(session, settings))
 
 
 @get("/status", guards=[READ])

@@ -1,4 +1,4 @@
-"""People and the audit log, for admins: the same use cases as the pages of the administration."""
+"""People, for admins: the same use cases as the pages of the administration."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import BaseModel, ConfigDict, Field
 
-from portal.services import accounts, auditlog, mapping, passwords, people
+from portal.services import accounts, mapping, passwords, people
 from portal.services.accounts import Role
 from portal.services.people import Details, Wanted
-from portal.web.auditfiles import audit_document
 from portal.web.context import Asker, PageNumber, PageSize, Session, page_document
 from portal.web.guards import APPROVE
 from portal.web.schemas import person_document
@@ -129,23 +128,6 @@ async def check_mapping(session: Session, actor: Asker, username: Username) -> d
     return person_document(await mapping.ask(session, actor, username))
 
 
-@get("/audit", guards=[APPROVE])
-async def audit_rows(
-    session: Session,
-    actor: Asker,
-    who: Annotated[str, QueryParameter(name="actor", max_length=80, description="Part of the actor's name.")] = "",
-    action: Annotated[str, QueryParameter(max_length=48, description="For example user.change.")] = "",
-    about: Annotated[str, QueryParameter(name="object", max_length=100, description="An id, or type:id.")] = "",
-    result: Annotated[str, QueryParameter(max_length=16, description="ok, refused or failed.")] = "",
-    q: Annotated[str, QueryParameter(max_length=200, description="Anywhere in the record.")] = "",
-    before: Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1, description="Rows before this id.")] = None,
-) -> dict[str, Any]:
-    """The audit log, newest first, 100 at a time; go on with `before` = `older` while that is not null."""
-    wanted = auditlog.Wanted(actor=who, action=action, object=about, result=result, q=q)
-    found = await auditlog.page(session, actor, wanted, before=before)
-    return {"items": [audit_document(row) for row in found.rows], "older": found.older}
-
-
 ROUTES = [
     list_people,
     add_person,
@@ -155,5 +137,4 @@ ROUTES = [
     reactivate_person,
     hand_out_password,
     check_mapping,
-    audit_rows,
 ]

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Workload
-from portal.services import planning, reruns, why, workloads
+from portal.domain.notices import WISHES
+from portal.services import planning, reruns, scripts, why, workloads
 from portal.services.planning import PlanPreview
 from portal.services.reruns import RerunRequest
 from portal.services.workloads import SubmitRequest, WorkloadFilter
@@ -23,7 +24,6 @@ from portal.web.guards import READ, SUBMIT
 from portal.web.schemas import event_document, workload_detail, workload_document
 from portal.web.schemas_cluster import dry_run_document, preview_document, why_document
 from slurm.plan import Form
-from slurm.plan.explain import explain as slurm_explain
 
 WorkloadId = FromPath[str]
 
@@ -50,6 +50,14 @@ class SubmitBody(BaseModel):
     share_logs: Annotated[
         bool, Field(alias="shareLogs", description="Everybody who sees the workload may read its logs.")
     ] = False
+    operator: Annotated[
+        str, Field(max_length=32, description="One of your Operators, `OP-A1B2C3` or `OP-A1B2C3:2`, run after success.")
+    ] = ""
+
+    notify: Annotated[
+        list[Literal["start", "end"]],
+        Field(max_length=2, description="Tell its owner of these by every way, whatever the account's choices are."),
+    ] = []
 
     def request(self, idempotency_key: str | None) -> SubmitRequest:
         """The use case's words for it."""
@@ -66,6 +74,8 @@ class SubmitBody(BaseModel):
             smallest=self.smallest,
             run_test=self.run_test,
             share_logs=self.share_logs,
+            operator=self.operator,
+            notify=tuple(sorted(set(self.notify), key=WISHES.index)),
         )
 
 
@@ -139,6 +149,9 @@ async def list_workloads(
         str, QueryParameter(max_length=16, description="One kind; tests are shown only when asked for.")
     ] = "",
     app: Annotated[str, QueryParameter(max_length=64, description="One App's.")] = "",
+    gpu: Annotated[
+        str, QueryParameter(max_length=64, description="Asking for this GPU type; `none`: without GPUs.")
+    ] = "",
     job: Annotated[
         str, QueryParameter(max_length=32, description="The one that this Slurm job (123, 123+1) belongs to.")
     ] = "",
@@ -148,7 +161,7 @@ async def list_workloads(
     size: PageSize = 50,
 ) -> dict[str, Any]:
     """The workloads that the asker may see."""
-    wanted = WorkloadFilter(owner=owner, state=in_state, kind=kind, app=app, job=job, q=q, sort=sort)
+    wanted = WorkloadFilter(owner=owner, state=in_state, kind=kind, app=app, gpu=gpu, job=job, q=q, sort=sort)
     found = await workloads.page(session, actor, wanted, page, size)
     return page_document([workload_document(item) for item in found.items], page, size, found.total)
 
@@ -211,8 +224,8 @@ async def plan_of_workload(
     spec = load_resolved(workload.resolved or workload.spec)
     if workload.attempts:
         handed_over = workload.attempts[-1].plan
-        words_en, words_ko = slurm_explain(planning.plan_of(handed_over), planning.names_of(spec))
-        preview = PlanPreview(handed_over, tuple(words_ko), tuple(words_en))
+        words_en, words_ko = planning.plan_words(planning.plan_of(handed_over), spec, settings)
+        preview = PlanPreview(handed_over, words_ko, words_en)
     else:
         preview = await _preview(session, settings, workload, with_scripts=False)
     return {**preview_document(preview, language), "handedOver": bool(workload.attempts)}
@@ -220,8 +233,10 @@ async def plan_of_workload(
 
 @get("/workloads/{workload_id:str}/script", guards=[READ], media_type=MediaType.TEXT)
 async def script(session: Session, actor: Asker, settings: SiteSettings, workload_id: WorkloadId) -> str:
-    """The batch scripts as they would be made now, one after another, with stand-ins for digests and SIF paths."""
+    """The batch scripts that Slurm got, one after another; before there are any, as they would be made now, with stand-ins."""
     workload = await workloads.get(session, actor, workload_id)
+    if found := await scripts.stored(session, actor, workload):
+        return "\n".join(one.text for one in found)
     preview = await _preview(session, settings, workload, with_scripts=True)
     return "\n".join(preview.scripts)
 

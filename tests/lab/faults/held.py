@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import httpx2
-
-from lab.commandline import One
-from lab.hosts import SHARED, portal_url, until
-from lab.people import token
-from tests.lab.road_harness import PATIENCE_S, TASK, Run, app, component, submitted
+from lab.hosts import SHARED, until
+from tests.lab.road_harness import PATIENCE_S, TASK, Run, app, component
 
 NODE = "HELD-001"
 CODE = """
@@ -26,34 +19,8 @@ with open("/one/model/weights.bin", "wb") as file:
     file.write(b"weights")
 print("began", len(open("/one/checkpoint/began").read()), "times", flush=True)
 """
-ANSWER_S = 30.0
 LONG_S = 3 * PATIENCE_S
 """Recovering takes longer than running: timeouts of services, restarts, a busy machine."""
-
-
-_token = functools.cache(token)
-
-
-def asked(one: One, path: str) -> dict[str, Any]:
-    """What the API answers to this person."""
-    headers = {"Authorization": f"Bearer {_token(one.username)}"}
-    answer = httpx2.get(f"{portal_url()}/api/v1/{path}", headers=headers, timeout=ANSWER_S)
-    document: dict[str, Any] = answer.raise_for_status().json()
-    return document
-
-
-@dataclass(frozen=True)
-class Watched(Run):
-    """A workload that is looked at over HTTP: a `one` a look would be most of what a busy machine does."""
-
-    def now(self) -> dict[str, Any]:
-        """As the API has it now."""
-        return asked(self.one, f"workloads/{self.id}")
-
-
-def handed_in(one: One, spec: dict[str, Any], folder: Path, *words: str) -> Watched:
-    """Submit an App's file with `one`."""
-    return Watched(one, submitted(one, spec, folder, *words).id)
 
 
 def held_app(**resources: Any) -> dict[str, Any]:

@@ -12,16 +12,16 @@ import pytest
 from lab.commandline import One
 from lab.hosts import as_user, on, until
 from tests.lab.faults.breaking import first_step, scancel
-from tests.lab.faults.held import LONG_S, going_on, handed_in, held_app, held_pair, let_go
+from tests.lab.faults.held import LONG_S, going_on, held_app, held_pair, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
-from tests.lab.road_harness import SOON_S, Run, agree, app, component
+from tests.lab.road_harness import SOON_S, Run, agree, app, component, submitted
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
 def waiting(kim: One, specs: Path) -> Run:
     """A workload that waits for V100s."""
-    return handed_in(kim, app(component("WAITS-001", "print('in turn')", gpu_type="V100", gpu_count=3)), specs)
+    return submitted(kim, app(component("WAITS-001", "print('in turn')", gpu_type="V100", gpu_count=3)), specs)
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def v100s_held() -> Iterator[int]:
 
 def test_scancel_of_a_job_a_component_and_a_step(kim: One, admin: One, specs: Path, story: Story) -> None:
     """scancel of a whole hetjob, of one component, and of one step: cancelled, failed and failed, each naming it."""
-    runs = {name: story.watch(name, handed_in(kim, held_pair(), specs)) for name in ("whole", "component", "step")}
+    runs = {name: story.watch(name, submitted(kim, held_pair(), specs)) for name in ("whole", "component", "step")}
     ids = {}
     for name, run in runs.items():
         going_on(run)
@@ -74,7 +74,7 @@ def test_scancel_of_a_job_a_component_and_a_step(kim: One, admin: One, specs: Pa
 
 def test_scontrol_nice_hold_and_requeue(kim: One, admin: One, specs: Path, story: Story) -> None:
     """scontrol changes nice, holds and requeues: a waiting job keeps what was done, a running one is not requeued."""
-    taken = story.watch("runs", handed_in(kim, held_app(gpu_type="V100", gpu_count=1), specs, "--time-limit", "20"))
+    taken = story.watch("runs", submitted(kim, held_app(gpu_type="V100", gpu_count=1), specs, "--time-limit", "20"))
     going_on(taken)
     taken.reaches("running")
     with v100s_held():

@@ -8,9 +8,9 @@ import pytest
 
 from lab.commandline import One
 from tests.lab.faults.breaking import back, held_call, kill_9
-from tests.lab.faults.held import LONG_S, going_on, handed_in, held_pair, let_go
+from tests.lab.faults.held import LONG_S, going_on, held_pair, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
-from tests.lab.road_harness import agree, example
+from tests.lab.road_harness import agree, example, submitted
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 POINTS = {
@@ -25,7 +25,7 @@ def test_killed_at_the_hand_over(point: str, kim: One, admin: One, specs: Path, 
     """The daemon is killed at one point of the hand-over of a hetjob; the job is in Slurm exactly once."""
     verb, where, what = POINTS[point]
     with held_call(verb, where) as call:
-        run = story.watch("hetjob", handed_in(kim, held_pair(), specs))
+        run = story.watch("hetjob", submitted(kim, held_pair(), specs))
         call.reached()
         story.note(f"one-daemon is killed {what}")
         kill_9("svc", "one-daemon")
@@ -45,7 +45,7 @@ def test_killed_between_the_jobs_of_a_staged_plan(kim: One, admin: One, specs: P
     spec["tasks"][0]["components"][1]["resources"].update(gpu_count=2, memory="64GB")
     words = ("--set", "training_config.episodes=20", "--form", "staged")
     with held_call("submit", "answer") as call:
-        run = story.watch("staged", handed_in(kim, spec, specs, *words))
+        run = story.watch("staged", submitted(kim, spec, specs, *words))
         call.reached()
         story.note("one-daemon is killed: the first job is in Slurm, the second is an intent")
         kill_9("svc", "one-daemon")

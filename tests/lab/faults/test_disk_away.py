@@ -9,10 +9,10 @@ import pytest
 from lab import accounting
 from lab.commandline import One
 from slurm.inside.runner import EXIT_REFUSED
-from tests.lab.faults.held import LONG_S, Watched, going_on, handed_in, held_app, let_go
+from tests.lab.faults.held import LONG_S, going_on, held_app, let_go
 from tests.lab.faults.smallfs import SmallFileSystem, small_runs_of
 from tests.lab.faults.stories import Story, agree_in_the_end
-from tests.lab.road_harness import agree, leader_row
+from tests.lab.road_harness import Run, agree, leader_row, submitted
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
@@ -27,7 +27,7 @@ def lee() -> One:
 def test_the_shared_file_system_is(fault: str, lee: One, admin: One, specs: Path, story: Story) -> None:
     """The run directories cannot be written: one workload goes on through it, one comes and fails with the reason."""
     with small_runs_of("lee") as disk:
-        stays = handed_in(lee, held_app(), specs)
+        stays = submitted(lee, held_app(), specs)
         story.watch("stays", stays)
         going_on(stays)
         stays.reaches("running")
@@ -35,7 +35,7 @@ def test_the_shared_file_system_is(fault: str, lee: One, admin: One, specs: Path
         let_go(stays)
         stays.reaches("completed", timeout_s=LONG_S)
         assert len(stays.now()["attempts"]) == 1
-        again = Watched(lee, lee.json("rerun", comes.id)["id"])
+        again = Run(lee, lee.json("rerun", comes.id)["id"])
         story.watch("again", again)
         going_on(again)
         let_go(again)
@@ -45,10 +45,10 @@ def test_the_shared_file_system_is(fault: str, lee: One, admin: One, specs: Path
         agree_in_the_end(admin, story)
 
 
-def _comes_meanwhile(fault: str, disk: SmallFileSystem, stays: Watched, lee: One, specs: Path, story: Story) -> Watched:
+def _comes_meanwhile(fault: str, disk: SmallFileSystem, stays: Run, lee: One, specs: Path, story: Story) -> Run:
     with disk.full() if fault == "full" else disk.read_only():
         story.note(f"the file system of lee's run directories is {fault.replace('_', '-')}")
-        comes = handed_in(lee, held_app(), specs)
+        comes = submitted(lee, held_app(), specs)
         story.watch("comes", comes)
         failure = comes.reaches("failed", timeout_s=LONG_S)["failure"]
         assert failure["cause"] == "not_begun", failure

@@ -14,9 +14,9 @@ from lab.commandline import One
 from lab.hosts import on, until
 from tests.lab.faults.breaking import scancel
 from tests.lab.faults.clock import daemon_off_by
-from tests.lab.faults.held import CODE, LONG_S, NODE, asked, completes, going_on, handed_in, held_app, let_go
+from tests.lab.faults.held import CODE, LONG_S, NODE, completes, going_on, held_app, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
-from tests.lab.road_harness import Run, agree, app, component
+from tests.lab.road_harness import Run, agree, app, component, submitted
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 HOUR = timedelta(hours=1)
@@ -43,7 +43,7 @@ def forgetful_slurm() -> Iterator[None]:
 
 def last_look(one: One) -> datetime:
     """When the portal saw Slurm last, by the daemon's clock."""
-    return datetime.fromisoformat(asked(one, "status")["at"])
+    return datetime.fromisoformat(one.asked("status")["at"])
 
 
 def forgotten(run: Run) -> None:
@@ -61,7 +61,7 @@ def failing() -> dict[str, Any]:
 def test_down_for_an_hour(kim: One, admin: One, specs: Path, story: Story) -> None:
     """The daemon is down for an hour: what ended meanwhile is gone from slurmctld, and accounting says how it ended."""
     apps = {"ends": held_app(), "fails": failing(), "cancelled": held_app()}
-    runs = {name: story.watch(name, handed_in(kim, spec, specs)) for name, spec in apps.items()}
+    runs = {name: story.watch(name, submitted(kim, spec, specs)) for name, spec in apps.items()}
     for run in runs.values():
         going_on(run)
         run.reaches("running", timeout_s=LONG_S)
@@ -75,7 +75,7 @@ def test_down_for_an_hour(kim: One, admin: One, specs: Path, story: Story) -> No
             scancel(str(leader))
             for name in ("ends", "fails"):
                 let_go(runs[name])
-            comes = story.watch("comes", handed_in(kim, held_app(), specs))
+            comes = story.watch("comes", submitted(kim, held_app(), specs))
             story.note(f"'ends' and 'fails' may end, scancel {leader}, 'comes' is submitted")
             for run in runs.values():
                 forgotten(run)

@@ -13,9 +13,8 @@ from lab import accounting
 from lab.commandline import One
 from lab.hosts import on, portal_url, until
 from lab.people import token
-from tests.lab.faults.held import Watched, asked
 from tests.lab.faults.stories import Story, agree_in_the_end
-from tests.lab.road_harness import ENDED, app, component
+from tests.lab.road_harness import ENDED, Run, app, component
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(3000)]
 PEOPLE = {"kim": "V100", "park": "V100", "lee": "A100", "choi": "A100", "jung": "A100"}
@@ -51,8 +50,8 @@ def submit_all(people: dict[str, One]) -> dict[str, list[str]]:
 
 def of_one(one: One, made: list[str]) -> list[dict[str, Any]]:
     """This person's workloads of this test as they are now."""
-    app_id = asked(one, f"workloads/{made[0]}")["appId"]
-    found: list[dict[str, Any]] = asked(one, f"workloads?app={app_id}&size=100")["items"]
+    app_id = one.asked(f"workloads/{made[0]}")["appId"]
+    found: list[dict[str, Any]] = one.asked(f"workloads?app={app_id}&size=100")["items"]
     return found
 
 
@@ -62,7 +61,7 @@ def test_two_hundred_workloads_of_five_people(admin: One, story: Story) -> None:
     made = submit_all(people)
     story.note(f"{sum(map(len, made.values()))} workloads are submitted, {AT_ONCE} at a time")
     for name, one in people.items():
-        story.watch(f"{name}'s last", Watched(one, made[name][-1]))
+        story.watch(f"{name}'s last", Run(one, made[name][-1]))
 
     def all_ended() -> bool:
         states = Counter(run["state"] for name, one in people.items() for run in of_one(one, made[name]))
@@ -83,7 +82,7 @@ def _each_is_one_job(made: dict[str, list[str]], people: dict[str, One]) -> None
     names: dict[str, str] = {}
     for name, one in people.items():
         for workload in made[name]:
-            (job,) = asked(one, f"workloads/{workload}")["slurmJobs"]
+            (job,) = one.asked(f"workloads/{workload}")["slurmJobs"]
             names[job["name"]] = name
     assert len(names) == len(PEOPLE) * EACH
 

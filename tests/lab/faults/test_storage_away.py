@@ -9,16 +9,16 @@ import pytest
 from lab.commandline import One
 from lab.hosts import on, until
 from tests.lab.faults.breaking import stopped
-from tests.lab.faults.held import LONG_S, going_on, handed_in, held_app, let_go
+from tests.lab.faults.held import LONG_S, going_on, held_app, let_go
 from tests.lab.faults.stories import Story, agree_in_the_end
-from tests.lab.road_harness import agree
+from tests.lab.road_harness import agree, submitted
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
 def test_minio_away_when_a_job_ends(kim: One, admin: One, specs: Path, story: Story) -> None:
     """MinIO is stopped as a job ends: the workload stays in "saving" and completes when MinIO is back."""
-    run = story.watch("ends", handed_in(kim, held_app(), specs))
+    run = story.watch("ends", submitted(kim, held_app(), specs))
     going_on(run)
     run.reaches("running")
     with stopped("svc", "minio"):
@@ -38,7 +38,7 @@ def test_registry_away_at_a_submit(kim: One, admin: One, specs: Path, story: Sto
     """The registry is stopped: a submitted workload waits, unknown since, and goes on when the registry is back."""
     with stopped("svc", "docker-registry"):
         story.note("docker-registry is stopped")
-        run = story.watch("comes", handed_in(kim, held_app(), specs))
+        run = story.watch("comes", submitted(kim, held_app(), specs))
         until("it says so", lambda: run.now()["unknownSince"], timeout_s=LONG_S)
         assert run.now()["state"] == "submitted"
     story.note("docker-registry is started")
@@ -52,10 +52,10 @@ def test_registry_away_at_a_submit(kim: One, admin: One, specs: Path, story: Sto
 
 def test_postgresql_is_restarted(kim: One, admin: One, specs: Path, story: Story) -> None:
     """PostgreSQL is restarted while a workload runs and another is on its way: daemon and web find it again by themselves."""
-    stays = story.watch("stays", handed_in(kim, held_app(), specs))
+    stays = story.watch("stays", submitted(kim, held_app(), specs))
     going_on(stays)
     stays.reaches("running")
-    comes = story.watch("comes", handed_in(kim, held_app(), specs))
+    comes = story.watch("comes", submitted(kim, held_app(), specs))
     story.note("postgresql is restarted")
     on("svc", "systemctl", "restart", "postgresql@18-main", timeout_s=LONG_S)
     for run in (comes, stays):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -32,7 +32,9 @@ RELEASING = '#!/bin/bash\nscancel "$SLURM_JOB_ID+1"\nsleep 600 &\nwait\n'
 class Stage(Protocol):
     """One cluster to play on."""
 
-    client: SlurmClient
+    @property
+    def client(self) -> SlurmClient:
+        """The client that is tested."""
 
     async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
         """Let time pass until the condition holds; fails naming `what` when it does not within the stage's patience."""
@@ -41,7 +43,7 @@ class Stage(Protocol):
         """A folder that the owner's job can write."""
 
 
-def component(name: str, partition: str = "a100", gres: str = "gpu:A100:1", **changes: object) -> Component:
+def component(name: str, partition: str = "a100", gres: str = "gpu:A100:1", **changes: Any) -> Component:
     """One modest component; `changes` are any of its fields."""
     modest = Component(
         name=name,
@@ -58,7 +60,7 @@ def component(name: str, partition: str = "a100", gres: str = "gpu:A100:1", **ch
         comment=f"one:{name}",
         wckey="one-contract",
     )
-    return replace(modest, **changes)  # type: ignore[arg-type]
+    return replace(modest, **changes)
 
 
 def submission(stage: Stage, script: str, *components: Component) -> Submission:
@@ -78,7 +80,7 @@ def fresh_name() -> str:
     return f"one-contract-{secrets.token_hex(8)}"
 
 
-def pair(name: str, **changes: object) -> tuple[Component, Component]:
+def pair(name: str, **changes: Any) -> tuple[Component, Component]:
     """Two components for two kinds of node."""
     return component(name, **changes), component(name, "v100", "gpu:tesla_v100:1", **changes)
 
@@ -102,6 +104,15 @@ class ClientContract:
             assert job.submitted_at is not None
             assert job.started_at is None
         await stage.client.cancel(OWNER, ids[0])
+
+    async def test_only_what_has_ended_is_annotated(self, stage: Stage) -> None:
+        ids = await stage.client.submit(submission(stage, LONG, *pair(fresh_name(), hold=True)))
+        with pytest.raises(SlurmRefused):
+            await stage.client.annotate(ids[0], "too early")
+        await stage.client.cancel(OWNER, ids[0])
+        await ended(stage, ids)
+        for job_id in ids:
+            await stage.client.annotate(job_id, "one: used 1 of 2")
 
     async def test_a_plain_job_is_its_own_leader(self, stage: Stage) -> None:
         name = fresh_name()

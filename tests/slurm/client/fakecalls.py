@@ -68,6 +68,9 @@ class FakeCalls(SlurmRest):
             job.qos = changes.get("qos", job.qos)
         job.nice, job.held = changes.get("nice", job.nice), changes.get("hold", job.held)
 
+    def annotate(self, job_id: int, text: str) -> None:
+        self.calls.append(("annotate", job_id, text))
+
     def accounting(self, job_ids: Iterable[int]) -> tuple[AccountingRow, ...]:
         wanted = set(job_ids)
         return tuple(
@@ -87,7 +90,7 @@ class FakeCalls(SlurmRest):
         return {name: qos.priority for name, qos in self.cluster.qos.items()}
 
     def admin_level(self, user: str) -> str:
-        return "Operator" if user == "one-operator" else ""
+        return "Administrator" if user == "one-operator" else ""
 
 
 class FakeReader:

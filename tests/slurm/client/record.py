@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from tests.slurm.client.scenes import (
     RECORD,
     SCENES,
     TWO_GPUS,
+    Scene,
     Shot,
     is_in,
     jobs,
@@ -304,10 +306,12 @@ def main(out: Path, wanted: Sequence[str]) -> None:
             record(version)
             print(slurm, version.name, "recorded", flush=True)
     newest = versions[-1].calls
-    for name, shots in {**{scene.__name__: scene for scene in SCENES}, "paired": paired, "refused": refused}.items():
+    scenes: dict[str, Scene] = {scene.__name__: scene for scene in SCENES}
+    scenes |= {"paired": partial(paired, newest), "refused": partial(refused, newest)}
+    for name, shots in scenes.items():
         if wanted and name not in wanted:
             continue
-        for shot in shots(newest) if shots in (paired, refused) else shots():
+        for shot in shots():
             for version in versions:
                 version.take(shot)
             print(slurm, name, shot.situation, "recorded", flush=True)

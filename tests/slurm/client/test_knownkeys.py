@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import defaultdict
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ LISTS = {"nodes": "node", "partitions": "partition", "jobs": "job", "association
 NEWEST = VERSIONS[-1]
 
 
-def recorded() -> dict[str, set[str]]:
+def recorded() -> Mapping[str, Set[str]]:
     """Every key of every object in every recording."""
     found: dict[str, set[str]] = defaultdict(set)
     for version in VERSIONS:

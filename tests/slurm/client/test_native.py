@@ -119,6 +119,25 @@ def test_one_moment(pyslurm: ModuleType) -> None:
     assert (job.exit_code, job.started_at, job.eligible_at) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("allocated", "used"),
+    [
+        ({"gpu": 2, "gpu:a100": 2}, {"gpu:A100": 2}),
+        ({"gpu": 3}, {"gpu:A100": 3}),
+        ({"gpu:A100": 8, "shard": 4}, {"gpu:A100": 8, "shard": 4}),
+        ({}, {}),
+    ],
+)
+def test_allocated_gpus_have_the_names_of_the_configured_ones(
+    pyslurm: ModuleType, monkeypatch: pytest.MonkeyPatch, allocated: dict[str, int], used: dict[str, int]
+) -> None:
+    """Slurm 26.05.5 tells `AllocTRES=...,gres/gpu=2,gres/gpu:a100=2` of a node with `Gres=gpu:A100:8`."""
+    monkeypatch.setitem(NODE, "configured_gres", {"gpu:A100": 8, "shard:A100": 32})
+    monkeypatch.setitem(NODE, "allocated_gres", allocated)
+    (node,) = reader().snapshot().nodes
+    assert node.gres_used == used
+
+
 def test_a_plain_job_that_failed(pyslurm: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = JOB | {
         "heterogeneous_id": None,

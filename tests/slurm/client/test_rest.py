@@ -35,6 +35,11 @@ def reads(check: Callable[[SlurmRest, str], bool]) -> Callable[[str, str], None]
     return run
 
 
+def does(call: Callable[[SlurmRest, str], object]) -> Callable[[str, str], None]:
+    """A situation in which the call succeeds and answers nothing."""
+    return reads(lambda made, version: call(made, version) is None)
+
+
 def refuses(
     call: Callable[[SlurmRest, str], Any], kind: type[SlurmError], code: int | None
 ) -> Callable[[str, str], None]:
@@ -89,10 +94,10 @@ SITUATIONS: dict[str, Callable[[str, str], None]] = {
         )
     ),
     "submit": reads(lambda made, version: made.submit(SENT) == recording(version, "submit")["body"]["job_id"]),
-    "update": reads(lambda made, version: made.update(job_id(version, "update"), {"nice": 1}) is None),
-    "signal": reads(lambda made, version: made.signal_runner("kim", job_id(version, "signal")) is None),
-    "cancel": reads(lambda made, version: made.cancel("kim", job_id(version, "cancel")) is None),
-    "cancel-ended": reads(lambda made, version: made.cancel("kim", job_id(version, "cancel-ended")) is None),
+    "update": does(lambda made, version: made.update(job_id(version, "update"), {"nice": 1})),
+    "signal": does(lambda made, version: made.signal_runner("kim", job_id(version, "signal"))),
+    "cancel": does(lambda made, version: made.cancel("kim", job_id(version, "cancel"))),
+    "cancel-ended": does(lambda made, version: made.cancel("kim", job_id(version, "cancel-ended"))),
     "accounting-released": reads(lambda made, version: _released(made, version)),
     "accounting-named": reads(lambda made, version: _named(made, version)),
     "accounting-cancelled": reads(lambda made, version: _cancelled(made, version)),

@@ -10,8 +10,8 @@ from slurm import states
 from slurm.fake.cluster import lab_cluster
 from slurm.fake.records import job_record
 from slurm.records import JobRecord
-from tests.slurm.client.contract import pair
-from tests.slurm.client.test_fake import FakeStage, submission
+from tests.slurm.client.contract import pair, submission
+from tests.slurm.client.test_fake import FakeStage
 
 
 def two(leader: str, other: str) -> list[JobRecord]:

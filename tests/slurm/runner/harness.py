@@ -87,7 +87,8 @@ class Ran:
 
     def when(self, kind: str, name: str) -> float:
         """When the last such event of the step was."""
-        return [event["t"] for event in self.events if event["event"] == kind and event.get("step") == f"T/{name}"][-1]
+        times = [event["t"] for event in self.events if event["event"] == kind and event.get("step") == f"T/{name}"]
+        return float(times[-1])
 
     def log(self, name: str, stream: str = "stdout", number: int = 1) -> str:
         """One log of the step."""

@@ -9,6 +9,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -244,7 +245,7 @@ NEAR, FAR = 60, 3600
 def test_the_jobs_end_stops_every_step_cleanly(
     cluster: Cluster, number: signal.Signals, ends_in_s: int | None, reason: str
 ) -> None:
-    env = {} if ends_in_s is None else {"SLURM_JOB_END_TIME": str(int(time.time()) + ends_in_s)}
+    env: dict[str, Any] = {} if ends_in_s is None else {"SLURM_JOB_END_TIME": str(int(time.time()) + ends_in_s)}
     job = cluster.job(step("a", END_WELL + SAY_AND_STAY), step("b", after=("a",)), step("c", SAY_AND_STAY))
     process = cluster.start(job, **env)
     cluster.wait_until_running("a", "c")
@@ -282,7 +283,7 @@ def test_a_cancel_ends_a_step_that_slurm_has_not_started_yet(cluster: Cluster) -
 
 def test_graph_that_cannot_go_on_is_ended_and_not_waited_for(cluster: Cluster) -> None:
     """A planner's mistake: the client has no room beside its server."""
-    whole = {"gpus": 4, "gres_type": "A100"}
+    whole: dict[str, Any] = {"gpus": 4, "gres_type": "A100"}
     server = step("server", SAY_AND_STAY, service=True, **whole)
     ran = cluster.run(cluster.job(server, step("client", beside=("server",), **whole)))
     assert ran.ends("client") == [("launch_failure", "launch")]
@@ -293,7 +294,7 @@ def test_graph_that_cannot_go_on_is_ended_and_not_waited_for(cluster: Cluster) -
 @pytest.mark.parametrize(("groups", "het_size"), [(2, None), (2, "3"), (1, "2")])
 def test_the_wrong_number_of_groups_is_refused(cluster: Cluster, groups: int, het_size: str | None) -> None:
     job = cluster.job(step("a"), groups=(GROUP,) * groups)
-    process = cluster.start(job, **({"SLURM_HET_SIZE": het_size} if het_size else {"SLURM_HET_SIZE": ""}))
+    process = cluster.start(job, SLURM_HET_SIZE=het_size or "")
     ran = cluster.finish(process)
     assert ran.code == 3
     assert ran.output.startswith("refused: the plan has ")

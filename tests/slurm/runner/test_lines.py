@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from slurm.inside import lines
 from slurm.inside.lines import Lines
 from slurm.inside.runner_files import Events, Refused
 
@@ -20,7 +20,7 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, left: int) -> None:
         self.left = left
         self._write = os.write
-        monkeypatch.setattr(lines.os, "write", self.write)
+        monkeypatch.setattr(os, "write", self.write)
 
     def write(self, file: int, data: bytes) -> int:
         if not self.left:
@@ -58,10 +58,10 @@ def test_a_read_only_file_system_is_waited_for(tmp_path: Path, monkeypatch: pyte
     def sleep(seconds: float) -> None:
         sleeps.append(seconds)
         if len(sleeps) == 3:
-            monkeypatch.setattr(lines.os, "open", real)
+            monkeypatch.setattr(os, "open", real)
 
-    monkeypatch.setattr(lines.os, "open", refuse)
-    monkeypatch.setattr(lines.time, "sleep", sleep)
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(time, "sleep", sleep)
     events = Lines(str(path))
     events.write(number=1)
     assert events.settle()

@@ -13,7 +13,7 @@ FLAGS = ("--containall", "--no-eval", "--nv")
 VALUED = ("--pwd", "--workdir", "--mount")
 
 
-def parse(words):
+def parse(words: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
     """Options as (name, value) pairs, then the SIF and the command, as apptainer's own parser takes them."""
     options = []
     rest = list(words)
@@ -25,7 +25,7 @@ def parse(words):
     return options, rest
 
 
-def mount(value):
+def mount(value: str) -> tuple[str, str, bool]:
     """source and destination of one --mount value (a line of CSV)."""
     fields = next(csv.reader([value]))
     pairs = dict(field.partition("=")[::2] for field in fields)
@@ -33,7 +33,7 @@ def mount(value):
     return pairs["dst"], pairs["src"], "ro" in pairs
 
 
-def main():
+def main() -> None:
     assert sys.argv[1:3] == ["--quiet", "exec"], sys.argv
     options, (sif, *command) = parse(sys.argv[3:])
     mounts = [mount(value) for name, value in options if name == "--mount"]

@@ -9,7 +9,7 @@ import time
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def told(name, step):
+def told(name: str, step: str) -> str:
     """The text of the file NAME or NAME.<step> in the stub's folder: how a test tells the stub what to do."""
     for path in (os.path.join(HOME, name + "." + step.replace("/", "_")), os.path.join(HOME, name)):
         if os.path.exists(path):
@@ -18,9 +18,9 @@ def told(name, step):
     return ""
 
 
-def parse(argv):
+def parse(argv: list[str]) -> tuple[dict[str, str], list[str]]:
     """Long options with values, then the command."""
-    options = {}
+    options: dict[str, str] = {}
     for index, word in enumerate(argv):
         if not word.startswith("--"):
             return options, argv[index:]
@@ -29,7 +29,7 @@ def parse(argv):
     raise SystemExit("srun: error: no command")
 
 
-def task_env(options, rank, step_number):
+def task_env(options: dict[str, str], rank: int, step_number: int) -> dict[str, str]:
     """What Slurm sets in a task."""
     group, size = options.get("het-group", "0"), int(options["ntasks"])
     nodes = f"n{group}x0" if size == 1 else f"n{group}x[0-{size - 1}]"
@@ -44,7 +44,7 @@ def task_env(options, rank, step_number):
     return env
 
 
-def run_tasks(options, command, step_number):
+def run_tasks(options: dict[str, str], command: list[str], step_number: int) -> int:
     """All ranks to their end; a bad one ends the others."""
     with (
         open(options["output"].replace("%%", "%"), "wb") as out,
@@ -62,7 +62,7 @@ def run_tasks(options, command, step_number):
     return max(task.returncode if task.returncode >= 0 else 128 - task.returncode for task in tasks)
 
 
-def main():
+def main() -> int:
     options, command = parse(sys.argv[1:])
     calls = os.path.join(HOME, "srun.jsonl")
     step = options["job-name"]

@@ -5,6 +5,7 @@ import {
   AriaComponent,
   DataZoomInsideComponent,
   GridComponent,
+  LegendPlainComponent,
   MarkLineComponent,
   TooltipComponent,
 } from "echarts/components";
@@ -15,6 +16,7 @@ echarts.use([
   AriaComponent,
   DataZoomInsideComponent,
   GridComponent,
+  LegendPlainComponent,
   LineChart,
   MarkLineComponent,
   SVGRenderer,

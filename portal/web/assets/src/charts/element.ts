@@ -8,6 +8,14 @@ import { coloursAt, onTheme } from "./colours";
 import { type ChartDocument, read } from "./document";
 import { echarts } from "./echarts";
 import { optionOf } from "./option";
+import { moment, zoneHere } from "./time";
+
+const SMALL_PX = 12;
+const LARGE_SHARE = 0.7;
+
+function write(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
 
 export class OneChart extends HTMLElement {
   static readonly observedAttributes = ["data-chart", "data-src"];
@@ -24,7 +32,10 @@ export class OneChart extends HTMLElement {
     }
     const sized = new ResizeObserver(() => this.fit());
     sized.observe(this);
-    this.end = [() => sized.disconnect(), onTheme(() => this.draw())];
+    const swapped = () => this.tellTimes();
+    document.addEventListener("htmx:load", swapped);
+    const deaf = () => document.removeEventListener("htmx:load", swapped);
+    this.end = [() => sized.disconnect(), onTheme(() => this.draw()), deaf];
     void this.load();
   }
 
@@ -47,7 +58,18 @@ export class OneChart extends HTMLElement {
     } else {
       this.shown = read(this.dataset.chart ?? "");
     }
+    this.tellTimes();
     this.draw();
+  }
+
+  /** The table's times in the zone of the axis: the server knows a choice only, not the browser's own. */
+  private tellTimes(): void {
+    const cells = this.querySelectorAll<HTMLElement>("[data-at]");
+    if (!cells.length) return;
+    const zone = zoneHere();
+    for (const cell of cells) write(cell, moment(Number(cell.dataset.at), zone));
+    for (const head of this.querySelectorAll<HTMLElement>("[data-zone-of]"))
+      write(head, `${head.dataset.zoneOf} (${zone})`);
   }
 
   private fit(): void {
@@ -58,7 +80,11 @@ export class OneChart extends HTMLElement {
   private draw(): void {
     if (!this.shown || !this.plot.clientWidth) return;
     this.drawing ??= echarts.init(this.plot, null, { renderer: "svg" });
-    this.drawing.setOption(optionOf(this.shown, coloursAt(this)), { notMerge: true });
+    const type = getComputedStyle(this);
+    const large = Math.round(Number.parseFloat(type.fontSize) * LARGE_SHARE);
+    const fontSize = this.hasAttribute("data-large") ? large : SMALL_PX;
+    const look = { zone: zoneHere(), fontFamily: type.fontFamily, fontSize };
+    this.drawing.setOption(optionOf(this.shown, coloursAt(this), look), { notMerge: true });
     this.plot.setAttribute("role", "img");
     this.plot.setAttribute("aria-label", this.shown.summary);
   }

@@ -2,6 +2,7 @@
 
 import type { Colours } from "./colours";
 import { type ChartDocument, hasDots, type Line, type Point, smoothed } from "./document";
+import { moment, tick } from "./time";
 
 const SHAPES = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
 const RAW_OPACITY = 0.38;
@@ -100,14 +101,61 @@ function reach(chart: ChartDocument): Point[] {
   return x === undefined ? [] : (chart.goals ?? []).map((goal): Point => [x, goal.value]);
 }
 
-export function optionOf(chart: ChartDocument, colours: Colours): Record<string, unknown> {
-  const text = { color: colours("ink-2"), fontSize: 12 };
+/** How it is drawn here: in which time zone, and in type of which family and size. */
+export interface Look {
+  zone: string;
+  /** By its name: what would be inherited cannot be measured, and labels would overlap. */
+  fontFamily: string;
+  fontSize: number;
+}
+
+/** A time axis says whose time it is. */
+function timeAxis(chart: ChartDocument, look: Look, text: Record<string, unknown>): Record<string, unknown> {
+  const xs = chart.lines.flatMap((line) => line.points.map(([x]) => x));
+  const span = xs.length ? Math.max(...xs) - Math.min(...xs) : 0;
+  return {
+    name: `${chart.x} (${look.zone})`,
+    nameLocation: "middle",
+    nameGap: 2 * look.fontSize + 2,
+    nameTextStyle: text,
+    axisLabel: { ...text, hideOverlap: true, formatter: (value: number) => tick(value, look.zone, span) },
+    axisPointer: { label: { formatter: ({ value }: { value: number }) => moment(value, look.zone) } },
+  };
+}
+
+/** Which line is which, where there are several; a press takes one away and brings it back. */
+function key(chart: ChartDocument, colours: Colours, look: Look): Record<string, unknown> {
+  const lines = [...new Map(chart.lines.map((line) => [line.name, line])).values()];
+  return {
+    show: lines.length > 1,
+    data: lines.map((line) => (line.kind === "area" ? { name: line.name, icon: "rect" } : { name: line.name })),
+    top: 0,
+    left: 0,
+    itemWidth: 22,
+    itemHeight: 8,
+    itemGap: 16,
+    textStyle: { color: colours("ink-2"), fontSize: look.fontSize },
+    inactiveColor: colours("field-line"),
+  };
+}
+
+export function optionOf(chart: ChartDocument, colours: Colours, look: Look): Record<string, unknown> {
+  const text = { color: colours("ink-2"), fontSize: look.fontSize };
+  const legend = key(chart, colours, look);
   const rounded = (value: number) => figure(value);
   return {
     animation: false,
     aria: { enabled: true, label: { description: chart.summary } },
-    textStyle: { fontFamily: "inherit" },
-    grid: { left: 8, right: 56, top: 20, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    textStyle: { fontFamily: look.fontFamily },
+    legend,
+    grid: {
+      left: 8,
+      right: 56,
+      top: legend.show ? 2 * look.fontSize + 20 : 20,
+      bottom: 4,
+      outerBoundsMode: "same",
+      outerBoundsContain: "all",
+    },
     dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "shift" }],
     tooltip: {
       trigger: "axis",
@@ -125,7 +173,7 @@ export function optionOf(chart: ChartDocument, colours: Colours): Record<string,
       axisTick: { show: false },
       splitLine: { show: false },
       axisLabel: { ...text, hideOverlap: true },
-      ...(chart.time ? {} : { minInterval: 1 }),
+      ...(chart.time ? timeAxis(chart, look, text) : { minInterval: 1 }),
     },
     yAxis: {
       type: "value",

@@ -3,7 +3,10 @@
 import { watchConfirms } from "./confirm";
 import { watchForms } from "./forms";
 import { watchKeys } from "./keys";
+import { watchNewest } from "./newest";
+import { watchNotices } from "./notify";
 import { watchPolled } from "./polled";
+import { watchScrolling } from "./scrolling";
 import { watchSearch } from "./search";
 import { watchSession } from "./session";
 
@@ -95,10 +98,17 @@ function enable(root: ParentNode): void {
   for (const found of root.querySelectorAll<HTMLElement>("[data-copy], [data-reveal]")) found.hidden = false;
 }
 
+/** Where a form leads: to what is wrong in it, or, after it was done (a toast says what), to the page's title. */
+function land(): void {
+  const done = !location.hash && document.querySelector("#toasts [data-toast]") !== null;
+  const target = document.querySelector<HTMLElement>("[data-focus]") ?? (done ? document.querySelector("h1") : null);
+  target?.focus();
+}
+
 export function startFrame(): void {
   enable(document);
   document.querySelectorAll("[data-toast]").forEach(expire);
-  document.querySelector<HTMLElement>("[data-focus]")?.focus();
+  land();
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
   document.addEventListener("htmx:load", (event) => {
@@ -108,6 +118,9 @@ export function startFrame(): void {
   watchForms();
   watchConfirms();
   watchPolled();
+  watchNewest();
+  watchScrolling();
   watchSearch();
   watchKeys();
+  watchNotices();
 }

@@ -8,6 +8,9 @@ interface Refused {
   requestConfig: { verb: string };
 }
 
+/** Told to the document when the session is there again; `detail` is the new form token. */
+export const SESSION_BACK = "one:session-back";
+
 let waiting: Element | null = null;
 
 function onRefused(event: Event): void {
@@ -33,6 +36,7 @@ async function onBack(): Promise<void> {
   const { token } = (await answer.json()) as { token: string };
   document.body.setAttribute("hx-headers", JSON.stringify({ "X-Form-Token": token }));
   for (const field of document.querySelectorAll<HTMLInputElement>("input[name=form_token]")) field.value = token;
+  document.dispatchEvent(new CustomEvent(SESSION_BACK, { detail: token }));
   dialog.close();
   const element = waiting;
   waiting = null;

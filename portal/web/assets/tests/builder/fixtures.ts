@@ -25,6 +25,7 @@ export const SITE: Site = {
     { gpu_type: "V100", gpus: 8, memory_mib: 95 * 1024 },
   ],
   gpus: { A100: { total: 16, idle: 4, shards: 4 }, V100: { total: 8, idle: 2 } },
+  shares_limited: false,
   storage_roots: ["/training-data"],
   registries: ["registry.avatar.io"],
 };

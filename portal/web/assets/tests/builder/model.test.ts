@@ -191,22 +191,6 @@ describe("Tasks", () => {
     ]);
     expect(task(edit.renameTask(spec, taskId, "other"), taskId).name).toBe("other");
   });
-
-  it("are imported as pinned copies, updated in place, and forgotten with their App", () => {
-    const source: AppSpec = { ...small(), app_id: "APP-X", name: "X", version: "1.2.0" };
-    const imported = edit.importApp(small(), source);
-    expect(imported.tasks.map((one) => [one.task_id, one.imported_from])).toEqual([
-      ["T1", undefined],
-      ["TASK-002", "APP-X"],
-    ]);
-    expect(imported.imported_apps).toEqual([{ app_ref: "APP-X", name: "X", version: "1.2.0" }]);
-    expect(edit.isLocked(imported, "TASK-002")).toBe(true);
-    expect(edit.paste(imported, "TASK-002", edit.copyNodes(imported, "T1", new Set(["A"]))).nodes).toEqual([]);
-    const newer = edit.updateImport(imported, { ...source, version: "1.3.0" });
-    expect(newer.tasks.map((one) => one.task_id)).toEqual(["T1", "TASK-002"]);
-    expect(newer.imported_apps?.[0]?.version).toBe("1.3.0");
-    expect(edit.removeTask(newer, "TASK-002").imported_apps).toEqual([]);
-  });
 });
 
 describe("variables", () => {

@@ -7,9 +7,11 @@ const chart: ChartDocument = { title: "reward", x: "Episode", y: "Reward", lines
 const many = Array.from({ length: 100 }, (_, index): [number, number] => [index, index % 2]);
 
 type Drawn = {
+  legend: { show: boolean; data: { name: string }[] };
   series: { data: [number, number | null][]; name?: string; markLine?: { data: object[] } }[];
 };
-const drawn = (given: Partial<ChartDocument>) => optionOf({ ...chart, ...given }, colours) as unknown as Drawn;
+const look = { zone: "Asia/Seoul", fontFamily: "serif", fontSize: 12 };
+const drawn = (given: Partial<ChartDocument>) => optionOf({ ...chart, ...given }, colours, look) as unknown as Drawn;
 
 describe("a chart document", () => {
   it("is smoothed by the mean of the last values, and gaps stay gaps", () => {
@@ -45,6 +47,15 @@ describe("the drawing", () => {
     expect(drawn({ lines: [{ name: "a", points: many }] }).series.map((one) => one.data.length)).toEqual([100, 1, 0]);
   });
 
+  it("names its lines where there are several, each once", () => {
+    const a = { name: "a", points: many, smooth: true };
+    expect(drawn({ lines: [a] }).legend.show).toBe(false);
+    expect(drawn({ lines: [a, { name: "b", points: many, kind: "area" }] }).legend).toMatchObject({
+      show: true,
+      data: [{ name: "a" }, { name: "b", icon: "rect" }],
+    });
+  });
+
   it("is not smoothed where points are few", () => {
     const points = many.slice(0, 10);
     expect(drawn({ lines: [{ name: "a", points, smooth: true }] }).series[0]?.data).toBe(points);
@@ -68,7 +79,7 @@ describe("the drawing", () => {
   });
 
   it("never moves and says its summary", () => {
-    expect(optionOf(chart, colours)).toMatchObject({
+    expect(optionOf(chart, colours, look)).toMatchObject({
       animation: false,
       aria: { label: { description: "Reward rose." } },
     });

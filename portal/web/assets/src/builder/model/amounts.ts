@@ -17,6 +17,8 @@ export interface Site {
   nodes: NodeKind[];
   /** GPU type -> how many there are, how many are idle, and into how many shares one is cut (absent: none). */
   gpus: Record<string, { total: number; idle: number; shards?: number; fake?: boolean }>;
+  /** Whether a library keeps a share of a GPU to its part. */
+  shares_limited: boolean;
   storage_roots: string[];
   registries: string[];
 }

@@ -197,14 +197,14 @@ export function setResource(
 // Tasks
 
 export function addTask(spec: AppSpec, name: string): { spec: AppSpec; taskId: string } {
-  const taskId = freeTaskId(spec);
+  const taskId = freeTaskId(spec.tasks);
   const task: Task = { task_id: taskId, name, imported_from: null, components: [], workflow: [] };
   return { spec: { ...spec, tasks: [...spec.tasks, task] }, taskId };
 }
 
-function freeTaskId(spec: AppSpec): string {
-  const taken = new Set(spec.tasks.map((task) => task.task_id));
-  for (let number = spec.tasks.length + 1; ; number += 1) {
+export function freeTaskId(tasks: readonly Task[]): string {
+  const taken = new Set(tasks.map((task) => task.task_id));
+  for (let number = tasks.length + 1; ; number += 1) {
     const id = `TASK-${String(number).padStart(3, "0")}`;
     if (!taken.has(id)) return id;
   }
@@ -219,7 +219,7 @@ export function duplicateTask(spec: AppSpec, taskId: string, name: string): { sp
   const index = spec.tasks.findIndex((task) => task.task_id === taskId);
   const task = spec.tasks[index];
   if (!task) return { spec, taskId };
-  const id = freeTaskId(spec);
+  const id = freeTaskId(spec.tasks);
   const copy = { ...structuredClone(task), task_id: id, name, imported_from: null };
   return { spec: { ...spec, tasks: spec.tasks.toSpliced(index + 1, 0, copy) }, taskId: id };
 }
@@ -244,11 +244,15 @@ export function removeTask(spec: AppSpec, taskId: string): AppSpec {
     .map((task) =>
       task.after?.includes(taskId) ? { ...task, after: task.after.filter((id) => id !== taskId) } : task,
     );
-  const source = gone?.imported_from;
   const left = { ...spec, tasks };
-  if (!source || !spec.imported_apps || tasks.some((task) => task.imported_from === source)) return left;
+  return gone?.imported_from ? forgetImport(left, gone.imported_from) : left;
+}
+
+/** Without the entry of an App from which no Task comes any more. */
+export function forgetImport(spec: AppSpec, source: string): AppSpec {
+  if (!spec.imported_apps || spec.tasks.some((task) => task.imported_from === source)) return spec;
   return withField(
-    left,
+    spec,
     "imported_apps",
     spec.imported_apps.filter((app) => app.app_ref !== source),
   );
@@ -289,7 +293,7 @@ export function variableRefusal(key: string, value: string): Refusal | null {
   return null;
 }
 
-// Copy, paste, import
+// Copy, paste
 
 export function copyNodes(spec: AppSpec, taskId: string, nodes: ReadonlySet<string>): Piece {
   const task = taskOf(spec, taskId);
@@ -323,37 +327,6 @@ export function paste(spec: AppSpec, taskId: string, piece: Piece): { spec: AppS
     return edges.length === 0 ? grown : withEdges(grown, [...edgesOf(one), ...edges]);
   });
   return { spec: changed, nodes: [...ids.values()] };
-}
-
-/** A version of another App: its Tasks as pinned copies, waiting for each other as they did there. */
-export function importApp(spec: AppSpec, source: AppSpec): AppSpec {
-  let result = spec;
-  const ids = new Map<string, string>();
-  for (const task of source.tasks) {
-    const id = freeTaskId(result);
-    ids.set(task.task_id, id);
-    const copy: Task = { ...structuredClone(task), task_id: id, imported_from: source.app_id };
-    const after = (task.after ?? []).map((one) => ids.get(one) ?? one);
-    result = { ...result, tasks: [...result.tasks, withField(copy, "after", after.length === 0 ? undefined : after)] };
-  }
-  const listed = (spec.imported_apps ?? []).filter((app) => app.app_ref !== source.app_id);
-  const pinned = { app_ref: source.app_id, name: source.name, version: source.version };
-  return withField(result, "imported_apps", [...listed, pinned]);
-}
-
-/** A newer version of an imported App in the place of the old one: its old Tasks go, the new ones stand where the first was. */
-export function updateImport(spec: AppSpec, source: AppSpec): AppSpec {
-  const first = spec.tasks.findIndex((task) => task.imported_from === source.app_id);
-  const old = spec.tasks.filter((task) => task.imported_from === source.app_id);
-  const rest = spec.tasks.filter((task) => task.imported_from !== source.app_id);
-  const imported = importApp({ ...spec, tasks: rest }, source);
-  const fresh = imported.tasks.slice(rest.length);
-  const kept = fresh.map((task, index) => ({ ...task, task_id: old[index]?.task_id ?? task.task_id }));
-  const ids = new Map(fresh.map((task, index) => [task.task_id, kept[index]?.task_id ?? task.task_id]));
-  const placed = kept.map((task) =>
-    task.after ? { ...task, after: task.after.map((id) => ids.get(id) ?? id) } : task,
-  );
-  return { ...imported, tasks: rest.toSpliced(first === -1 ? rest.length : first, 0, ...placed) };
 }
 
 export function isLocked(spec: AppSpec, taskId: string): boolean {

@@ -66,6 +66,7 @@ export interface ImportedApp {
   app_ref: string;
   name: string;
   version?: string | null;
+  declined_version?: string | null;
 }
 
 export interface AppSpec {

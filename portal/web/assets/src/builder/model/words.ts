@@ -8,8 +8,12 @@ const WORDS = {
   self_loop: ["자기 자신에는 연결할 수 없습니다: {node}", "A component cannot connect to itself: {node}"],
   duplicate_edge: ["이미 연결되어 있습니다: {from} → {to}", "Already connected: {from} → {to}"],
   imported_locked: [
-    "가져온 Task는 바꿀 수 없습니다. 원본 App에서 고치고 새 버전을 가져오세요.",
-    "An imported Task cannot be changed. Change its App and import the new version.",
+    "가져온 Task는 바꿀 수 없습니다. 원본 App에서 고치고 새 버전을 가져오거나, 분리하여 편집하세요.",
+    "An imported Task cannot be changed. Change its App and take its new version, or detach the Task to edit it.",
+  ],
+  import_cycle: [
+    "App 가져오기가 순환합니다: {chain}. 가져오지 않았습니다.",
+    "Cycle of imports: {chain}. It was not imported.",
   ],
   needs_approval: ["승인 필요", "Needs approval"],
   /** On a node of the drawing, where the whole words have no room. */

@@ -5,8 +5,9 @@ import { largestOf, resourcesText } from "../model/amounts";
 import * as edit from "../model/edit";
 import { type AppSpec, isImported, type Task } from "../model/spec";
 import { either, say } from "../model/words";
-import { button, field, h } from "./dom";
-import { request } from "./saving";
+import { button, type Child, field, freshId, h } from "./dom";
+import { importDialog, updateDialog } from "./importdialog";
+import { newerChip, sourceText } from "./importparts";
 import type { Store } from "./store";
 
 export function appTab(store: Store, root: HTMLElement): void {
@@ -28,7 +29,6 @@ function tasks(store: Store): HTMLElement {
     either(language, "최대 자원", "Maximum resources"),
     either(language, "원본", "Source"),
     either(language, "선행 Task", "After"),
-    "",
   ];
   const add = () => {
     const made = edit.addTask(store.spec, `${say(language, "new_task")} ${store.spec.tasks.length + 1}`);
@@ -71,7 +71,7 @@ function tasks(store: Store): HTMLElement {
       { class: "b-bar" },
       h("h2", {}, "Task"),
       store.mayEdit && button(either(language, "Task 추가", "Add Task"), add),
-      store.mayEdit && button(either(language, "App 가져오기", "Import App"), () => void importDialog(store)),
+      store.mayEdit && button(either(language, "App 가져오기", "Import App"), () => importDialog(store)),
     ),
     field(either(language, "실행 방식", "Execution"), execution),
     h(
@@ -87,6 +87,7 @@ function tasks(store: Store): HTMLElement {
             "tr",
             {},
             heads.map((head) => h("th", { scope: "col" }, head)),
+            h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, either(language, "작업", "Actions"))),
           ),
         ),
         h(
@@ -97,21 +98,21 @@ function tasks(store: Store): HTMLElement {
       ),
     ),
     store.spec.tasks.length === 0 &&
-      h("p", { class: "b-empty" }, either(language, "Task가 없습니다. Task를 추가하세요.", "No Task. Add one.")),
+      h(
+        "p",
+        { class: "b-empty" },
+        either(
+          language,
+          "Task가 없습니다. Task를 추가하거나 다른 App에서 가져오세요.",
+          "No Tasks. Add one or import an App.",
+        ),
+      ),
   );
 }
 
 function taskRow(store: Store, task: Task, index: number): HTMLElement {
   const { language } = store;
   const most = largestOf(task.components, store.data.site);
-  const source = store.spec.imported_apps?.find((app) => app.app_ref === task.imported_from);
-  const sourceText = task.imported_from
-    ? either(
-        language,
-        `${source?.name ?? task.imported_from} ${source?.version ?? ""}에서 가져옴`,
-        `Imported from ${source?.name ?? task.imported_from} ${source?.version ?? ""}`,
-      )
-    : either(language, "직접 만듦", "Made here");
   const step = (spec: AppSpec) => store.change({ spec }, "tasks");
   const remove = () => {
     const after = edit.followers(store.spec, task.task_id).map((one) => one.name);
@@ -145,7 +146,7 @@ function taskRow(store: Store, task: Task, index: number): HTMLElement {
     class: "form-control",
     value: task.name,
     maxlength: 128,
-    readonly: !store.mayEdit,
+    readonly: !store.mayEdit || isImported(task),
     "aria-label": either(language, "Task 이름", "Task name"),
     oninput: () =>
       store.change({ spec: edit.renameTask(store.spec, task.task_id, name.value) }, "app", `task.${task.task_id}`),
@@ -157,7 +158,7 @@ function taskRow(store: Store, task: Task, index: number): HTMLElement {
     h("th", { scope: "row" }, name, h("span", { class: "mono b-meta" }, task.task_id)),
     h("td", {}, String(task.components.length)),
     h("td", {}, most ? resourcesText(most.resources, store.data.site, ", ") : "—"),
-    h("td", {}, isImported(task) && icon("lock", 14), sourceText),
+    h("td", { class: "b-source" }, sourceOf(store, task)),
     h("td", {}, afterChoice(store, task)),
     h(
       "td",
@@ -185,6 +186,17 @@ function taskRow(store: Store, task: Task, index: number): HTMLElement {
       ],
     ),
   );
+}
+
+function sourceOf(store: Store, task: Task): Child {
+  const { language } = store;
+  const ref = task.imported_from;
+  if (!ref) return either(language, "직접 만듦", "Made here");
+  return [
+    h("span", { class: "tag" }, icon("lock", 14), either(language, "가져옴", "Imported")),
+    sourceText(store, ref),
+    newerChip(store, ref, () => updateDialog(store, ref)),
+  ];
 }
 
 function afterChoice(store: Store, task: Task): HTMLElement {
@@ -281,12 +293,15 @@ function variables(store: Store): HTMLElement {
     return refused ? say(language, refused.word, refused.values) : "";
   };
   const rows = entries().map(([key, value], index) => {
-    const hint = h("div", { class: "invalid-feedback" }, problem(key, value));
+    const hint = h("p", { class: "b-note is-bad", id: freshId("hint") }, problem(key, value));
+    hint.hidden = hint.textContent === "";
     const name = h("input", {
       class: `form-control mono${problem(key, value) ? " is-invalid" : ""}`,
       value: key,
       readonly: !store.mayEdit,
       "aria-label": either(language, "키", "Key"),
+      "aria-describedby": hint.id,
+      "aria-invalid": String(!hint.hidden),
       "data-field": `env_vars.${key}`,
       onchange: () => set(entries().with(index, [name.value, entries()[index]?.[1] ?? ""])),
     });
@@ -298,7 +313,9 @@ function variables(store: Store): HTMLElement {
       oninput: () => {
         set(entries().with(index, [key, held.value]), "app", `env.${index}`);
         hint.textContent = problem(key, held.value);
-        name.classList.toggle("is-invalid", hint.textContent !== "");
+        hint.hidden = hint.textContent === "";
+        name.classList.toggle("is-invalid", !hint.hidden);
+        name.setAttribute("aria-invalid", String(!hint.hidden));
       },
     });
     const remove = h(
@@ -347,66 +364,4 @@ function variables(store: Store): HTMLElement {
       ),
     ),
   );
-}
-
-interface Importable {
-  app_id: string;
-  name: string;
-  version: string;
-  spec?: AppSpec;
-}
-
-/** Lists the Apps that can be imported; one click takes the newest version of one, or the newer one of what is there. */
-async function importDialog(store: Store): Promise<void> {
-  const { language } = store;
-  const answer = await request(store.data, "GET", store.data.urls.importable);
-  if (!answer.ok) {
-    store.say(answer.message, true);
-    return;
-  }
-  const dialog = h("dialog", { class: "b-dialog", "aria-label": either(language, "App 가져오기", "Import App") });
-  const close = () => {
-    dialog.close();
-    dialog.remove();
-  };
-  const take = async (app: Importable) => {
-    const query = `${store.data.urls.importable}?app=${encodeURIComponent(app.app_id)}&v=${encodeURIComponent(app.version)}`;
-    const found = await request(store.data, "GET", query);
-    close();
-    if (!found.ok) {
-      store.say(found.message, true);
-      return;
-    }
-    const source = found.body.spec as AppSpec;
-    const there = store.spec.tasks.some((task) => task.imported_from === app.app_id);
-    store.change(
-      { spec: there ? edit.updateImport(store.spec, source) : edit.importApp(store.spec, source) },
-      "import",
-    );
-    store.say(
-      either(language, `${app.name} ${app.version}을(를) 가져왔습니다.`, `Imported ${app.name} ${app.version}.`),
-    );
-  };
-  const rows = ((answer.body.apps ?? []) as Importable[]).map((app) => {
-    const pinned = store.spec.imported_apps?.find((one) => one.app_ref === app.app_id)?.version;
-    const label = pinned
-      ? either(language, `${pinned} → ${app.version}`, `${pinned} → ${app.version}`)
-      : either(language, "가져오기", "Import");
-    return h(
-      "li",
-      { class: "b-bar" },
-      h("strong", {}, app.name),
-      h("span", { class: "mono b-meta" }, `${app.app_id} ${app.version}`),
-      button(label, () => void take(app), { disabled: pinned === app.version }),
-    );
-  });
-  dialog.append(
-    h("h2", {}, either(language, "App 가져오기", "Import App")),
-    rows.length > 0
-      ? h("ul", { class: "b-importable" }, rows)
-      : h("p", {}, either(language, "가져올 App이 없습니다.", "No App to import.")),
-    h("div", { class: "b-bar" }, button(either(language, "닫기", "Close"), close)),
-  );
-  document.body.append(dialog);
-  dialog.showModal();
 }

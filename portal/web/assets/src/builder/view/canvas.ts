@@ -233,6 +233,7 @@ export class Canvas {
       for (const cell of this.graph.getCells()) if (!wanted.has(cell.id)) this.graph.removeCell(cell);
     });
     this.syncing = false;
+    this.graph.container.setAttribute("role", "group");
     this.graph.container.setAttribute("aria-label", this.describeTask(task));
     this.showSelection();
     this.showMap(task);
@@ -322,10 +323,10 @@ export class Canvas {
         ...approvalReasons(component, this.store.data.site).map((one) => say(this.language, one.word, one.values)),
         before.length > 0 ? either(this.language, `선행: ${before.join(", ")}`, `after ${before.join(", ")}`) : "",
       ];
-      view.setAttribute("role", "option");
+      view.setAttribute("role", "group");
       view.setAttribute("tabindex", id === entry ? "0" : "-1");
       view.setAttribute("aria-label", parts.filter(Boolean).join(", "));
-      view.setAttribute("aria-selected", String(this.store.shown.nodes.has(id)));
+      view.setAttribute("aria-current", String(this.store.shown.nodes.has(id)));
     }
   }
 
@@ -383,6 +384,7 @@ export class Canvas {
     const made = edit.place(store.spec, task.task_id, entry);
     const known = placed(task, store.layout);
     const all = at ? { ...known, [made.node]: { x: snap(at.x), y: snap(at.y) } } : known;
+    store.placed(entry.component_id);
     store.change({ spec: made.spec, layout: moved(store.layout, task.task_id, all) }, "palette");
     store.select([made.node]);
     store.say(either(this.language, `${entry.name}을(를) 놓았습니다.`, `Placed ${entry.name}.`));

@@ -9,6 +9,7 @@ import { either, say } from "../model/words";
 import { button, field, freshId, h } from "./dom";
 import { imageCheck } from "./imagecheck";
 import { libraryBlock } from "./libraryblock";
+import { effect } from "./outlineadd";
 import type { Store } from "./store";
 
 /** Draws the form; `refresh` updates its notes while somebody types in it. */
@@ -206,8 +207,8 @@ function resources(
         }),
         either(
           language,
-          `1 GPU의 ${asked.gpu_shards}/${shards ?? "?"} · 개발·추론 용도`,
-          `${asked.gpu_shards}/${shards ?? "?"} of one GPU · for development and inference`,
+          `1 GPU의 ${asked.gpu_shards}/${shards ?? "?"} · 개발·추론 용도 · ${site.shares_limited ? "협조적 제한" : "제한 없음"}`,
+          `${asked.gpu_shards}/${shards ?? "?"} of one GPU · for development and inference · ${site.shares_limited ? "cooperative limit" : "no limit"}`,
         ),
       )
     : field(
@@ -385,7 +386,9 @@ function order(store: Store, taskId: string, node: string, locked: boolean, from
         onchange: () => {
           const now = predecessors(store.spec.tasks.find((other) => other.task_id === taskId) ?? task, node);
           const wanted = box.checked ? [...now, id] : now.filter((other) => other !== id);
-          if (!store.attempt(edit.setPredecessors(store.spec, taskId, node, wanted), from)) box.checked = !box.checked;
+          const done = store.attempt(edit.setPredecessors(store.spec, taskId, node, wanted), from);
+          if (done) store.say(effect(store, taskId, node));
+          else box.checked = !box.checked;
         },
       });
       return h("label", { class: "form-check" }, box, h("span", { class: "form-check-label" }, one.name));

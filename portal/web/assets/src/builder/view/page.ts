@@ -2,13 +2,16 @@
 
 import { icon } from "../../shared/icon";
 import { resourcesText, summary } from "../model/amounts";
+import * as imports from "../model/imports";
 import { placeOf } from "../model/place";
-import { edgesOf, isImported } from "../model/spec";
+import { edgesOf } from "../model/spec";
 import { either, say } from "../model/words";
 import { appTab } from "./apptab";
 import { Canvas, narrow } from "./canvas";
 import { button, h } from "./dom";
 import { flow } from "./flow";
+import { updateDialog } from "./importdialog";
+import { newerChip } from "./importparts";
 import { jsonView } from "./jsonview";
 import { checks, inspector, outline, palette } from "./panels";
 import { Saving } from "./saving";
@@ -269,9 +272,7 @@ function taskBar(store: Store, canvas: Canvas, root: HTMLElement): void {
           )
         : "",
     ),
-    task && isImported(task)
-      ? h("span", { class: "tag" }, icon("lock", 14), either(language, "가져옴", "Imported"))
-      : "",
+    task?.imported_from ? importedBar(store, task.task_id, task.imported_from) : "",
     h("span", { class: "b-spring" }),
     h(
       "button",
@@ -323,6 +324,36 @@ function taskBar(store: Store, canvas: Canvas, root: HTMLElement): void {
         icon("maximize"),
       ),
     ),
+  );
+}
+
+/** What can be done with a Task that is locked because it comes from another App. */
+function importedBar(store: Store, taskId: string, ref: string): HTMLElement {
+  const { language } = store;
+  const isVisible = store.data.sources[ref]?.length !== 0;
+  const detach = () => {
+    store.change({ spec: imports.detach(store.spec, taskId) }, "import");
+    store.say(
+      either(
+        language,
+        "분리했습니다. 원본의 새 버전은 더 이상 오지 않습니다. 되돌리기: Ctrl+Z",
+        "Detached: newer versions of the source do not reach it any more. Undo: Ctrl+Z",
+      ),
+    );
+  };
+  return h(
+    "span",
+    { class: "b-bar b-imported" },
+    h("span", { class: "tag" }, icon("lock", 14), either(language, "가져옴", "Imported")),
+    newerChip(store, ref, () => updateDialog(store, ref)),
+    isVisible &&
+      h(
+        "a",
+        { class: "btn btn-link b-small", href: `/apps/${encodeURIComponent(ref)}` },
+        either(language, "원본 열기", "Open source"),
+      ),
+    store.mayEdit &&
+      button(either(language, "분리하여 편집", "Detach to edit"), detach, { class: "btn btn-link b-small" }),
   );
 }
 

@@ -10,6 +10,7 @@ import { type Canvas, PALETTE_TYPE, paletteKey } from "./canvas";
 import { h } from "./dom";
 import { componentForm } from "./form";
 import { imageBadge } from "./imagecheck";
+import { addComponent } from "./outlineadd";
 import type { Problem, Store } from "./store";
 
 export function palette(store: Store, root: HTMLElement, canvas: Canvas): void {
@@ -23,45 +24,51 @@ export function palette(store: Store, root: HTMLElement, canvas: Canvas): void {
     "aria-label": either(language, "컴포넌트 검색", "Search components"),
     oninput: () => draw(),
   });
+  const item = (entry: (typeof offered)[number]) => {
+    const place = () => canvas.place(entry);
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        {
+          type: "button",
+          class: "b-entry",
+          draggable: "true",
+          "aria-describedby": "b-palette-help",
+          ondragstart: (event: DragEvent) => event.dataTransfer?.setData(PALETTE_TYPE, paletteKey(entry)),
+          ondblclick: place,
+          onkeydown: (event: KeyboardEvent) => {
+            if (event.key !== "Enter") return;
+            event.preventDefault();
+            place();
+          },
+        },
+        h("span", { class: "b-entry-name" }, entry.name),
+        h("span", { class: "b-entry-version" }, entry.version ?? ""),
+        h("span", { class: "b-entry-asked" }, resourcesText(entry.resources, data.site)),
+        entry.image_state && entry.image_state !== "verified" && imageBadge(language, entry.image_state),
+        entry.tags.length > 0 &&
+          h(
+            "span",
+            { class: "b-entry-tags" },
+            entry.tags.map((tag) => h("span", { class: "tag" }, tag)),
+          ),
+      ),
+    );
+  };
+  const heading = (text: string) => h("li", { class: "b-palette-head" }, text);
   const draw = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = offered.filter((entry) =>
       words.every((word) => `${entry.name} ${entry.component_id} ${entry.tags.join(" ")}`.toLowerCase().includes(word)),
     );
+    const recent = words.length > 0 ? [] : store.recents();
+    const used = recent.flatMap((id) => offered.filter((entry) => entry.component_id === id));
     list.replaceChildren(
-      ...found.map((entry) => {
-        const place = () => canvas.place(entry);
-        return h(
-          "li",
-          {},
-          h(
-            "button",
-            {
-              type: "button",
-              class: "b-entry",
-              draggable: "true",
-              "aria-describedby": "b-palette-help",
-              ondragstart: (event: DragEvent) => event.dataTransfer?.setData(PALETTE_TYPE, paletteKey(entry)),
-              ondblclick: place,
-              onkeydown: (event: KeyboardEvent) => {
-                if (event.key !== "Enter") return;
-                event.preventDefault();
-                place();
-              },
-            },
-            h("span", { class: "b-entry-name" }, entry.name),
-            h("span", { class: "b-entry-version" }, entry.version ?? ""),
-            h("span", { class: "b-entry-asked" }, resourcesText(entry.resources, data.site)),
-            entry.image_state && entry.image_state !== "verified" && imageBadge(language, entry.image_state),
-            entry.tags.length > 0 &&
-              h(
-                "span",
-                { class: "b-entry-tags" },
-                entry.tags.map((tag) => h("span", { class: "tag" }, tag)),
-              ),
-          ),
-        );
-      }),
+      ...(used.length > 0 ? [heading(either(language, "최근 사용", "Recent")), ...used.map(item)] : []),
+      ...(used.length > 0 ? [heading(either(language, "모두", "All"))] : []),
+      ...found.map(item),
     );
     if (found.length === 0)
       list.append(
@@ -89,6 +96,9 @@ export function palette(store: Store, root: HTMLElement, canvas: Canvas): void {
       either(language, "컴포넌트 라이브러리", "Component library"),
     ),
   );
+  store.listen((changed, from) => {
+    if (changed.has("spec") && (from === "palette" || from === "outline-add")) draw();
+  });
   draw();
 }
 
@@ -150,7 +160,11 @@ export function outline(store: Store, root: HTMLElement): void {
     if (store.shown.tab !== "task" || store.shown.view !== "outline") return;
     const task = store.task;
     refreshers = [];
+    const add = addComponent(store, (node) => {
+      root.querySelector<HTMLElement>(`[data-node="${CSS.escape(node)}"] summary`)?.focus();
+    });
     root.replaceChildren(
+      ...(add ? [add] : []),
       task
         ? h(
             "ol",
@@ -174,7 +188,7 @@ export function outline(store: Store, root: HTMLElement): void {
     if (open.has(key)) fill();
     return h(
       "li",
-      {},
+      { "data-node": node },
       h(
         "details",
         {

@@ -6,6 +6,9 @@ import type { Draft, PageData, Problem, Store } from "./store";
 
 const SAVE_AFTER_MS = 800;
 const RETRY_AFTER_MS = 10_000;
+const PUBLISH_AGAIN_MS = 10_000;
+/** As long as the daemon takes to ask a registry that answers. */
+const ASKED_AFTER_MS = 3_000;
 
 export interface Answer {
   ok: boolean;
@@ -47,6 +50,8 @@ export async function request(data: PageData, method: string, url: string, body?
 interface Copy extends Draft {
   revision: number;
   at: string;
+  /** Its writer went to sign in again and was told that it is kept: no question when nobody else saved meanwhile. */
+  awaited?: boolean;
 }
 
 /** The copy of this browser: there from a change until the server has it. */
@@ -81,6 +86,7 @@ export class Saving {
   revision: number;
   private readonly copy: BrowserCopy;
   private timer = 0;
+  private publishing = 0;
   private saving = false;
   private stopped = false;
 
@@ -97,6 +103,9 @@ export class Saving {
     });
     window.addEventListener("beforeunload", (event) => {
       if (store.shown.save !== "saved") event.preventDefault();
+    });
+    document.addEventListener("one:session-back", (event) => {
+      store.data.csrf.token = (event as CustomEvent<string>).detail; // signed in again in another tab
     });
     this.offerCopy();
     void this.validate();
@@ -164,8 +173,14 @@ export class Saving {
         "다시 로그인하면 작성하던 내용이 그대로 있습니다.",
         "Sign in again; what you were writing is kept.",
       ),
-      [[either(language, "로그인", "Sign in"), () => this.leave(`/login?next=${next}`)]],
+      [[either(language, "로그인", "Sign in"), () => this.signIn(`/login?next=${next}`)]],
     );
+  }
+
+  private signIn(url: string): void {
+    const copy = this.copy.read();
+    if (copy) this.copy.write({ ...copy, awaited: true });
+    this.leave(url);
   }
 
   /** Leaves without the question about unsaved input: it is in this browser's copy. */
@@ -226,6 +241,10 @@ export class Saving {
     const copy = this.copy.read();
     const { store, language } = this;
     if (!copy || JSON.stringify(copy.spec) === JSON.stringify(store.spec)) return;
+    if (copy.awaited && copy.revision === this.revision) {
+      window.setTimeout(() => this.restore(copy)); // once everything that shows the draft is there
+      return;
+    }
     const when = new Date(copy.at).toLocaleString(language === "ko" ? "ko-KR" : "en-GB");
     this.dialog(
       either(language, "저장되지 않은 변경이 있습니다", "There are unsaved changes"),
@@ -236,9 +255,13 @@ export class Saving {
       ),
       [
         [either(language, "버리기", "Discard them"), () => this.copy.forget()],
-        [either(language, "되살리기", "Restore them"), () => store.replace({ spec: copy.spec, layout: copy.layout })],
+        [either(language, "되살리기", "Restore them"), () => this.restore(copy)],
       ],
     );
+  }
+
+  private restore({ spec, layout }: Copy): void {
+    this.store.replace({ spec, layout });
   }
 
   /** All problems by the server's rules; saves answer the same, this is for a page that only looks. */
@@ -255,8 +278,36 @@ export class Saving {
       this.leave(store.data.urls.app);
       return;
     }
+    if (answer.body.code === "registry_unreachable") {
+      this.publishLater(answer.message);
+      return;
+    }
     if (answer.problems.length > 0) store.show({ problems: answer.problems });
     store.say(answer.message, true);
+  }
+
+  /** The registry is asked again, and the App published when it answers, unless something is changed meanwhile. */
+  private publishLater(message: string): void {
+    const { store, language } = this;
+    const { spec } = store;
+    store.say(
+      `${message} ${either(language, "답하면 저절로 발행합니다. 이 페이지를 열어 두세요.", "It is published by itself when it answers; keep this page open.")}`,
+      true,
+    );
+    window.clearTimeout(this.publishing);
+    this.publishing = window.setTimeout(async () => {
+      if (store.spec !== spec) {
+        store.say(
+          either(language, "변경이 있어 발행을 멈췄습니다.", "Publishing was given up: something was changed."),
+          true,
+        );
+        return;
+      }
+      const images = spec.tasks.flatMap((task) => task.components.map((component) => component.image));
+      for (const { registry, tag } of images)
+        await request(store.data, "POST", store.data.urls.image_checks, { registry, tag });
+      window.setTimeout(() => void this.publish(), ASKED_AFTER_MS);
+    }, PUBLISH_AGAIN_MS);
   }
 
   async discard(): Promise<void> {

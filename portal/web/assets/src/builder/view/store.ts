@@ -4,6 +4,7 @@ import type { Site } from "../model/amounts";
 import type { LibraryEntry, Outcome, Piece } from "../model/edit";
 import { begin, type History, redo, step, undo } from "../model/history";
 import type { Layout } from "../model/layout";
+import { readRecents, withRecent } from "../model/recents";
 import { type AppSpec, componentOf, nodeId, type Task, taskOf } from "../model/spec";
 import { type Language, say } from "../model/words";
 
@@ -26,6 +27,8 @@ export interface PageData {
   language: Language;
   site: Site;
   palette: LibraryEntry[];
+  /** Of each App that is imported its versions, newest first; none when one may not see it. */
+  sources: Record<string, string[]>;
   urls: {
     draft: string;
     validate: string;
@@ -33,6 +36,7 @@ export interface PageData {
     publish: string;
     discard: string;
     importable: string;
+    difference: string;
     app: string;
     trainer: string;
     library: string;
@@ -144,6 +148,23 @@ export class Store {
   }
 
   /** Another state of the draft from outside: the server's, or a copy of this browser. */
+  /** The components that this person placed last, in whatever App. */
+  recents(): string[] {
+    return readRecents(window.localStorage.getItem(this.recentsKey));
+  }
+
+  placed(componentId: string): void {
+    try {
+      window.localStorage.setItem(this.recentsKey, JSON.stringify(withRecent(this.recents(), componentId)));
+    } catch {
+      // No room in this browser: the list stays what it was.
+    }
+  }
+
+  private get recentsKey(): string {
+    return `one.recent.${this.data.user}`;
+  }
+
   replace(draft: Draft): void {
     this.go(step(this.history, draft), "replace");
   }

@@ -1,0 +1,1 @@
+"""Sign-in against a real Keycloak that the tests start themselves."""
