@@ -21,8 +21,6 @@ from portal.services.quota import one_at_a_time
 
 NAME_CHARS = 80
 MOST = 50
-MAX_ID = 2**31 - 1
-"""PostgreSQL refuses to compare larger numbers with an id."""
 MOST_CHARS = 64 * 1024
 """Of all settings of one template: they are read with every look at the Trainer."""
 
@@ -39,7 +37,7 @@ async def offered(session: AsyncSession, actor: Actor) -> tuple[TrainingTemplate
 
 async def get(session: AsyncSession, actor: Actor, template_id: int) -> TrainingTemplate:
     """One that the asker may load. Raises NotFound."""
-    found = await session.get(TrainingTemplate, template_id) if template_id <= MAX_ID else None
+    found = await session.get(TrainingTemplate, template_id)
     if found is None or not (found.shared or found.owner_id == actor.user_id):
         raise NotFound("training template", str(template_id))
     return found

@@ -14,7 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig
 from litestar.types import ControllerRouterHandler
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -75,6 +75,7 @@ def create_app(
             HTTPException: by_door(problems.on_http_error, errors.on_http_error),
             InternalServerException: unless_gone(by_door(problems.on_http_error, errors.on_http_error)),
             StaleDataError: by_door(problems.on_second_writer, errors.on_second_writer),
+            DataError: by_door(problems.on_unusable_value, errors.on_unusable_value),
             OperationalError: by_door(problems.on_database_away, errors.on_database_away),
             Exception: by_door(problems.on_unexpected, errors.on_unexpected),
         },

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from portal.auth.bearer import CHALLENGE
@@ -76,6 +76,13 @@ def on_second_writer(request: Request[Any, Any, Any], _error: StaleDataError) ->
     korean = _language(request) == "ko"
     detail = "그 사이 다른 변경이 있었습니다." if korean else "Something changed meanwhile."
     return _response(request, HTTPStatus.CONFLICT, "changed_meanwhile", detail)
+
+
+def on_unusable_value(request: Request[Any, Any, Any], error: DataError) -> Response[dict[str, Any]]:
+    """A value that the database cannot hold came past every check: nothing of this request was kept."""
+    _log.error("unusable value", path=request.url.path, request_id=request_id_of(request.scope), error=str(error.orig))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return _response(request, status, "unusable_value", _words(request, status))
 
 
 def on_database_away(request: Request[Any, Any, Any], error: OperationalError) -> Response[dict[str, Any]]:

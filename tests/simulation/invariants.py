@@ -14,6 +14,7 @@ from sqlalchemy import select
 from portal.db.models import Attempt, Audit, Base, Event, LoopTest, Model, SlurmJob, Workload
 from portal.domain.lifecycle import TERMINAL, IllegalTransition, State, check_transition
 from portal.domain.priority import PriorityScale
+from portal.services import efficiency
 from slurm.fake.cluster import FakeJob
 from slurm.states import NODE_FAIL, PENDING, TIMEOUT
 from tests.simulation.gates import finish
@@ -58,7 +59,7 @@ class _Facts:
 def rest(schedule: Schedule) -> list[str]:
     """Everything, once the portal has come to rest."""
     facts = _Facts(schedule)
-    checks = (_workloads, _attempts, _slurm, _truth, _models, _tests, _audit_chain, _audit_once)
+    checks = (_workloads, _attempts, _slurm, _truth, _models, _tests, _audit_chain, _audit_once, _noted)
     return [finding for check in checks for finding in check(facts)]
 
 
@@ -276,3 +277,17 @@ def _audit_once(facts: _Facts) -> Iterator[str]:
         name = f"{model.app_id}/v{model.version}"
         if count["model.save", name, "ok"] != 1:
             yield f"{name} has {count['model.save', name, 'ok']} audited savings"
+
+
+def _noted(facts: _Facts) -> Iterator[str]:
+    """Accounting has what each measured run used, written once into the story."""
+    told = Counter(event.workload_id for event in facts.rows(Event) if event.kind == "noted")
+    comments = facts.schedule.fake.admin_comments
+    for workload in facts.workloads.values():
+        attempts = [attempt for attempt in workload.attempts if attempt.noted_at is not None]
+        if told[workload.id] != len(attempts):
+            yield f"{workload.id}: {len(attempts)} attempts are noted, {told[workload.id]} times it was said"
+        for attempt in attempts:
+            for job_id, text in efficiency.notes(workload, attempt).items():
+                if comments.get(job_id) != text:
+                    yield f"{workload.id} a{attempt.number}: job {job_id} is said to be {comments.get(job_id)!r}, not {text!r}"

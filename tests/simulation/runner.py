@@ -159,6 +159,8 @@ class _Story:
         folder = self.folder / "steps" / step / "t1"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "stdout.log").write_text(f"{step} says 안녕\n")
+        used = ({"t": at, "cpu_s": at, "rss_mib": 300.0, "gpus": None} for at in (0.0, 10.0))
+        (folder / "usage.0.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in used))
         if self.is_test and step == self.steps[-1] and iteration == 1:
             rewards = RISING if self.rising else RISING[::-1]
             points = [{"episode": number, "reward": reward} for number, reward in enumerate(rewards, 1)]

@@ -22,7 +22,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
-from portal.daemon import images, resolving, saving
+from portal.daemon import images, noting, resolving, saving
 from portal.daemon.context import Context
 from portal.daemon.main import control, once
 from portal.db.models import Workload
@@ -44,6 +44,7 @@ LOOPS: dict[str, Callable[[Context], Coroutine[Any, Any, None]]] = {
     "resolving": resolving.resolve_submitted,
     "images": images.convert_wanted,
     "saving": saving.save_ended,
+    "noting": noting.note_ended,
 }
 STEPS = (60, 150, 300)
 MOST_WORKLOADS = 3
@@ -294,7 +295,7 @@ class Schedule:
 
     def _is_at_rest(self, rows: list[Workload]) -> bool:
         over = all(workload.state not in LIVE_STATES for workload in rows)
-        saved = all(attempt.logs_saved_at for workload in rows for attempt in workload.attempts)
+        saved = all(attempt.logs_saved_at and attempt.noted_at for workload in rows for attempt in workload.attempts)
         return over and saved and not any(job.live for job in self.cluster.jobs.values())
 
     def _rounds(self, count: int) -> None:
@@ -323,7 +324,7 @@ def site(folder: Path) -> Settings:
         database=Database(url=f"sqlite+aiosqlite:///{folder}/one.db"),
         storage=Storage(runs=folder / "runs", images=folder / "images", roots=(Path("/training-data"),)),
         images=Images(registries=("registry.avatar.io",)),
-        slurm=SlurmSettings(gpu_labels={"tesla_v100": "V100"}),
+        slurm=SlurmSettings(gpu_labels={"tesla_v100": "V100"}, admin_comment=True),
         policy=Policy(time_limit_min=10, test_time_limit_min=10),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 from structlog.testing import capture_logs
 
@@ -89,9 +89,10 @@ async def test_a_clients_request_id_is_not_trusted(site: Site) -> None:
     [
         (StaleDataError("another writer was first"), 409, "changed_meanwhile"),
         (OperationalError("SELECT secret", {}, Exception("server closed the connection")), 503, "service_unavailable"),
+        (DataError("SELECT secret", {}, Exception("integer out of range")), 422, "unusable_value"),
     ],
 )
-async def test_a_second_writer_and_a_lost_database_are_said_so(
+async def test_what_the_database_refuses_is_said_so(
     site: Site, monkeypatch: pytest.MonkeyPatch, trouble: Exception, status: int, code: str
 ) -> None:
     async def broken(*_: object) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from portal.services.errors import ServiceError, Unauthenticated
@@ -88,6 +88,13 @@ def on_second_writer(request: Asked, _error: StaleDataError) -> Response[Any]:
     frame = frame_of(request)
     detail = "그 사이 다른 변경이 있었습니다." if frame.language == "ko" else "Something changed meanwhile."
     return _page(request, frame, HTTPStatus.CONFLICT, detail)
+
+
+def on_unusable_value(request: Asked, error: DataError) -> Response[Any]:
+    """A value that the database cannot hold came past every check."""
+    _log.error("unusable value", path=request.url.path, request_id=request_id_of(request.scope), error=str(error.orig))
+    frame = frame_of(request)
+    return _page(request, frame, HTTPStatus.UNPROCESSABLE_ENTITY, problems.words(422, frame.language))
 
 
 def on_database_away(request: Asked, error: OperationalError) -> Response[Any]:
