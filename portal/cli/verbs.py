@@ -37,6 +37,8 @@ _MODELS: Final[Mapping[str, Verb]] = {
     "alias": Verb("models:alias", "Give a version an alias, moving it from where it was, or take it away."),
     "aliases": Verb("models:aliases", "Every move of an App's aliases, the newest first."),
     "note": Verb("models:note", "Write a version's note; earlier ones are kept."),
+    "purge": Verb("models:purge", "Delete a version's files for good; lineage, logs and notes stay."),
+    "save-again": Verb("models:save_again", "Store once more what a run left, where that failed."),
 }
 _ANALYSES: Final[Mapping[str, Verb]] = {
     "list": Verb("analyses:list_analyses", "Analyses, the newest first."),

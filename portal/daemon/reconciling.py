@@ -22,6 +22,7 @@ from portal.domain.reconcile import PORTAL_MARK, JobFacts, compare_jobs, running
 from portal.domain.reconcile_store import LogFacts, ModelFacts, compare_logs, compare_models, models_missing
 from portal.rundir import RunDirError
 from portal.services.doctor import Wishes
+from portal.services.models import PURGED, STORED
 from portal.settings import Settings
 from portal.store import layout
 from portal.store.s3 import ObjectMissing, StoreError
@@ -164,9 +165,11 @@ def _model_fact(model: Model) -> ModelFacts:
         name=f"{model.app_id} v{model.version}",
         workload=model.workload_id,
         workload_state=State(model.workload.state),
-        stored=model.state == "stored",
+        stored=model.state == STORED,
         prefix=model.prefix,
         manifest=model.manifest,
+        purged=model.state == PURGED,
+        asked=bool(model.asked),
     )
 
 

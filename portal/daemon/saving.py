@@ -20,6 +20,7 @@ from portal.domain.metrics import summary
 from portal.rundir import Listing, Refused, RunDir, RunDirError
 from portal.services import analyses, efficiency, state
 from portal.services.audit import DAEMON, Action, record
+from portal.services.models import SAVE_FAILED, SAVING, STORED
 from portal.services.site import site_policy
 from portal.spec.graph import components_of
 from portal.spec.load import load_resolved
@@ -84,7 +85,7 @@ async def _save_results(context: Context, workload_id: str) -> None:
     if attempt.logs_saved_at is None:
         return
     if workload.kind in MAKES_MODEL:
-        await _save_model(context, workload, attempt)
+        await save_model(context, workload, attempt)
     elif workload.kind == analyses.KIND:
         await save_analysis(context, workload, attempt)
     wanted = () if analyses.OPTION in workload.options else ALONE
@@ -95,7 +96,7 @@ async def _save_results(context: Context, workload_id: str) -> None:
         await analyses.start_asked(session, DAEMON, context.settings, workload)
 
 
-async def _save_model(context: Context, workload: Workload, attempt: Attempt) -> None:
+async def save_model(context: Context, workload: Workload, attempt: Attempt) -> None:
     """Store the files of /one/model, then the manifest; a repeated call goes on with the same version.
 
     What is refused is named: a folder past its caps makes no model, a file that is refused is not part of it.
@@ -110,7 +111,7 @@ async def _save_model(context: Context, workload: Workload, attempt: Attempt) ->
         await _no_model(context, workload, refused)
         return
     model = await _model_row(context, workload)
-    if model.state != "saving":
+    if model.state != SAVING:
         return
     stored = await copy_files(context, rundir, MODEL_FOLDER, listing, ("models", model.prefix), refused)
     if not stored:
@@ -121,7 +122,7 @@ async def _save_model(context: Context, workload: Workload, attempt: Attempt) ->
     await context.store.put_json("models", model.prefix + layout.MANIFEST, document)
     async with transaction(context.sessions) as session:
         model = await session.get_one(Model, model.id)
-        model.state, model.manifest, model.size_bytes = "stored", document, document["size_bytes"]
+        model.state, model.manifest, model.size_bytes = STORED, document, document["size_bytes"]
         after = {"uri": f"s3://{model.bucket}/{model.prefix}", "files": len(stored), "refused": refused}
         record(session, DAEMON, Action.MODEL_SAVE, "model", f"{model.app_id}/v{model.version}", after=after)
         state.event(session, workload, "portal", "model_saved", data=after)
@@ -133,7 +134,7 @@ async def _no_model(context: Context, workload: Workload, refused: list[str], mo
         state.event(session, workload, "portal", "no_model", data={"refused": refused})
         if model_id is not None:
             model = await session.get_one(Model, model_id)
-            model.state, model.error = "save_failed", "; ".join(refused)
+            model.state, model.error = SAVE_FAILED, "; ".join(refused)
 
 
 async def _model_row(context: Context, workload: Workload) -> Model:

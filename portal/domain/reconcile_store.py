@@ -16,7 +16,10 @@ LOGS_PATIENCE_S = 60
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """One model row: where it lies and the manifest that the portal remembers (None while it is being stored)."""
+    """One model row: where it lies and the manifest that the portal remembers (None while it is being stored).
+
+    `purged`: its files were deleted, the manifest stays; `asked`: the daemon is about to change what is there.
+    """
 
     name: str
     workload: str
@@ -24,6 +27,8 @@ class ModelFacts:
     stored: bool
     prefix: str
     manifest: Mapping[str, Any] | None = None
+    purged: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,13 @@ def compare_models(
     explained: set[str] = set()
     found: list[Finding] = []
     for model in models:
-        if not model.stored:
+        if model.asked or not (model.stored or model.purged):
             explained |= {key for key in objects if key.startswith(model.prefix)}
-            found += _unfinished(model)
+            found += () if model.asked else _unfinished(model)
             continue
         found += _manifest(model, manifests)
         explained.add(model.prefix + MANIFEST)
-        for file in (model.manifest or {}).get("files", ()):
+        for file in () if model.purged else (model.manifest or {}).get("files", ()):
             key = f"{model.prefix}{FILES}{file['path']}"
             explained.add(key)
             found += _file(model, key, file, objects, hashes)

@@ -22,7 +22,7 @@ MAX_NOTE_CHARS = 20_000
 
 async def rename(session: AsyncSession, actor: Actor, app_id: str, version: int, name: str) -> Model:
     """Another name for this version; its number stays. Raises NotFound, Forbidden, Invalid."""
-    model = await _editable(session, actor, app_id, version)
+    model = await editable(session, actor, app_id, version)
     name = name.strip()
     if len(name) > MAX_NAME_CHARS or not re.fullmatch(NAME_PATTERN, name):
         english = f"A name has 1 to {MAX_NAME_CHARS} visible characters."
@@ -36,7 +36,7 @@ async def rename(session: AsyncSession, actor: Actor, app_id: str, version: int,
 
 async def archive(session: AsyncSession, actor: Actor, app_id: str, version: int) -> Model:
     """Out of the lists; files, lineage and address stay (D30). Raises NotFound, Forbidden."""
-    model = await _editable(session, actor, app_id, version)
+    model = await editable(session, actor, app_id, version)
     if model.archived_at is None:
         model.archived_at = now()
         record(session, actor, Action.MODEL_ARCHIVE, "model", models.label(model))
@@ -45,7 +45,7 @@ async def archive(session: AsyncSession, actor: Actor, app_id: str, version: int
 
 async def restore(session: AsyncSession, actor: Actor, app_id: str, version: int) -> Model:
     """Back into the lists. Raises NotFound, Forbidden."""
-    model = await _editable(session, actor, app_id, version)
+    model = await editable(session, actor, app_id, version)
     if model.archived_at is not None:
         model.archived_at = None
         record(session, actor, Action.MODEL_RESTORE, "model", models.label(model))
@@ -54,7 +54,7 @@ async def restore(session: AsyncSession, actor: Actor, app_id: str, version: int
 
 async def write_note(session: AsyncSession, actor: Actor, app_id: str, version: int, text: str) -> Model:
     """The note from now on, Markdown; earlier ones are kept. Raises NotFound, Forbidden, Invalid."""
-    model = await _editable(session, actor, app_id, version)
+    model = await editable(session, actor, app_id, version)
     text = text.replace("\r\n", "\n").rstrip()
     if len(text) > MAX_NOTE_CHARS:
         english = f"At most {MAX_NOTE_CHARS:,} characters."
@@ -73,7 +73,8 @@ async def notes(session: AsyncSession, model: Model) -> tuple[ModelNote, ...]:
     return tuple(await session.scalars(query))
 
 
-async def _editable(session: AsyncSession, actor: Actor, app_id: str, version: int) -> Model:
+async def editable(session: AsyncSession, actor: Actor, app_id: str, version: int) -> Model:
+    """The version, where this person may change it. Raises NotFound, Forbidden."""
     model = await models.get(session, actor, app_id, version)
     demand(actor, Permission.MODEL_EDIT, model_facts(model), role=RESEARCHER)
     return model

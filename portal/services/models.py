@@ -21,10 +21,8 @@ from portal.store.layout import FILES
 from portal.store.s3 import ObjectMissing, ObjectStore, StoreError
 
 BUCKET = "models"
-STORED = "stored"
-
-
-STATES = ("saving", STORED, "save_failed", "purged")
+SAVING, STORED, SAVE_FAILED, PURGED = "saving", "stored", "save_failed", "purged"
+STATES = (SAVING, STORED, SAVE_FAILED, PURGED)
 ARCHIVED = "archived"
 SORTS = ("name", "version", "created_at", "size", "owner")
 
@@ -161,13 +159,24 @@ def files_of(model: Model) -> tuple[ModelFile, ...]:
 async def _stored(session: AsyncSession, actor: Actor, app_id: str, version: int) -> Model:
     model = await get(session, actor, app_id, version)
     demand(actor, Permission.MODEL_DOWNLOAD, model_facts(model), role=RESEARCHER)
-    if model.state != STORED or model.manifest is None:
+    if model.state == PURGED:
+        raise Conflict(
+            "model_purged",
+            f"The files of model {label(model)} were deleted.",
+            f"모델 {label(model)}의 파일은 삭제되었습니다.",
+        )
+    if not is_whole(model):
         raise Conflict(
             "model_not_stored",
             f"Model {label(model)} is not stored completely ({model.state}).",
             f"모델 {label(model)}이(가) 아직 모두 저장되지 않았습니다 ({model.state}).",
         )
     return model
+
+
+def is_whole(model: Model) -> bool:
+    """Whether all its files are there to be read."""
+    return model.state == STORED and model.manifest is not None and not model.asked
 
 
 async def open_file(

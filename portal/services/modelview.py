@@ -89,7 +89,7 @@ async def lines(session: AsyncSession, actor: Actor, found: Sequence[Model]) -> 
             model,
             carried.get((model.app_id, model.version), ()),
             key_metric(lineage_of(model).get("metrics", {})),
-            model.state == models.STORED and allowed(actor, Permission.MODEL_DOWNLOAD, model_facts(model)),
+            models.is_whole(model) and allowed(actor, Permission.MODEL_DOWNLOAD, model_facts(model)),
             len((model.manifest or {}).get("files", ())),
         )
         for model in found

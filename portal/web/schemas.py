@@ -149,6 +149,7 @@ def model_document(model: Model, aliases: Sequence[str]) -> dict[str, Any]:
         "workloadId": model.workload_id,
         "workloadName": model.workload.name,
         "state": model.state,
+        "asked": model.asked,
         "error": model.error,
         "sizeBytes": model.size_bytes,
         "uri": f"s3://{model.bucket}/{model.prefix}",

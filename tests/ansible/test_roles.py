@@ -67,7 +67,7 @@ def test_the_web_role_can_never_change_what_was_recorded() -> None:
     powers = defaults("portal")["portal_web_tables"]
     assert "UPDATE" not in powers["audit"] + powers["events"]
     assert not any(powers[table] for table in ("attempts", "slurm_jobs", "cluster_state"))
-    assert powers["models"] == ["UPDATE (archived_at, name)"], "what a model is, only the daemon says"
+    assert powers["models"] == ["UPDATE (archived_at, asked, name)"], "what a model is, only the daemon says"
     assert powers["alias_moves"] == powers["model_notes"] == ["INSERT"], "history is added to"
     assert powers["audit_seals"] == powers["audit_seal_rows"] == [], "only the daemon seals"
     passing = {

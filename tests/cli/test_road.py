@@ -55,6 +55,10 @@ def test_submit_show_logs_model(road: Road, small_file: str, tmp_path: Path) -> 
     assert (tmp_path / "APP-SMALL1-v1" / "policy.safetensors").read_bytes() == b"weights"
     assert "is there already" in road.one("kim", "models", "download", "APP-SMALL1", "1")
     road.one("viewer", "models", "download", "APP-SMALL1", "1", "--to", "elsewhere", code=4)
+    road.one("kim", "models", "purge", "APP-SMALL1", "1", "--name", "other", code=7)
+    road.one("kim", "models", "save-again", "APP-SMALL1", "1", code=6)
+    assert "being deleted" in road.one("kim", "models", "purge", "APP-SMALL1", "1", "--name", "first-final")
+    assert road.json("kim", "models", "show", "APP-SMALL1", "1")["asked"] == "purge"
 
 
 def test_what_a_submission_asks_to_be_told(road: Road, small_file: str) -> None:

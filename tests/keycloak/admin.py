@@ -28,6 +28,15 @@ class KeycloakAdmin:
         (found,) = self._ask("GET", f"/users?username={username}&exact=true").json()
         return dict(found)
 
+    def add(self, username: str, password: str) -> None:
+        """Somebody new, in no group."""
+        name = {"firstName": username, "lastName": "New", "email": f"{username}@example.org", "emailVerified": True}
+        known_by = {"type": "password", "value": password, "temporary": False}
+        self._ask("POST", "/users", {"username": username, "enabled": True, **name, "credentials": [known_by]})
+
+    def remove(self, username: str) -> None:
+        self._ask("DELETE", f"/users/{self.user(username)['id']}")
+
     def enable(self, username: str, enabled: bool) -> None:
         user = self.user(username)
         self._ask("PUT", f"/users/{user['id']}", {**user, "enabled": enabled})

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from lab.hosts import CA_FILE, PORTAL_PORT, address, on, secret
-from tests.keycloak.admin import KeycloakAdmin
+from tests.lab.keycloak import keycloak_admin
 
 pytestmark = [pytest.mark.lab]
 FORM = re.compile(r'<form[^>]*\baction="([^"]+)"', re.IGNORECASE)
@@ -83,10 +83,8 @@ def test_signed_out_by_keycloaks_admin_is_signed_out_here_at_once(browser: httpx
     """Back-channel logout, from Keycloak's process to the portal's."""
     sign_in(browser, "park", "oidc")
     assert browser.get("/account").url.path == "/account"
-    trust = ssl.create_default_context(cafile=str(CA_FILE))
-    keycloak = KeycloakAdmin(f"https://{address('svc')}:8443", "lab", secret("keycloak_admin"), trust)
-    keycloak.sign_out("park")
-    keycloak.close()
+    with keycloak_admin() as keycloak:
+        keycloak.sign_out("park")
     assert browser.get("/account").url.path == "/login"
 
 

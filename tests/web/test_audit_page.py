@@ -130,7 +130,7 @@ async def test_a_file_holds_the_filtered_rows_and_is_audited(house: Site) -> Non
 
 
 def test_every_word_belongs_to_an_action() -> None:
-    assert set(ACTION) <= {action.value for action in Action}
+    assert set(ACTION) == {action.value for action in Action}
 
 
 async def test_the_seals_are_shown_and_a_changed_row_is_named(house: Site) -> None:

@@ -1,4 +1,4 @@
-"""models list, show, download, alias, aliases, note: what runs have made, and what people say of it."""
+"""models list, show, download, alias, aliases, note, purge, save-again: what runs have made, and what people say of it."""
 
 from __future__ import annotations
 
@@ -175,6 +175,36 @@ def note(
         print_json(model)
     else:
         print_line(cli.words("note_saved"))
+
+
+def purge(
+    context: typer.Context,
+    app: AppArgument,
+    version: VersionArgument,
+    name: Annotated[str, typer.Option("--name", help="The model's name, to be sure that it is the one meant.")],
+    output: Output = Format.TEXT,
+) -> None:
+    """Delete a version's files for good; lineage, logs and notes stay."""
+    _ask(context, app, version, "purge", {"name": name}, output)
+
+
+def save_again(
+    context: typer.Context, app: AppArgument, version: VersionArgument, output: Output = Format.TEXT
+) -> None:
+    """Store once more what a run left, where that failed."""
+    _ask(context, app, version, "save-again", None, output)
+
+
+def _ask(
+    context: typer.Context, app: str, version: int, what: str, body: dict[str, str] | None, output: Format
+) -> None:
+    cli = cli_of(context)
+    with cli.api() as api:
+        model = api.post(f"/models/{quote(app, safe='')}/{version}/{what}", body)
+    if output is Format.JSON:
+        print_json(model)
+    else:
+        print_line(cli.words(f"model_{what}", app=app, version=version))
 
 
 def _entries(model: dict[str, Any], file: str | None, words: Words) -> list[dict[str, Any]]:

@@ -13,7 +13,10 @@ from portal.db.models.runs import Workload
 
 
 class Model(Base):
-    """One stored model version of an App; files and lineage are in its manifest. Archived ones are only out of the lists."""
+    """One stored model version of an App; files and lineage are in its manifest. Archived ones are only out of the lists.
+
+    `asked` is what the daemon is to do with its files (portal.services.modelfates), "" for nothing.
+    """
 
     __tablename__ = "models"
     __table_args__ = (UniqueConstraint("app_id", "version"),)
@@ -24,6 +27,7 @@ class Model(Base):
     workload_id: Mapped[str] = mapped_column(ForeignKey("workloads.id"), unique=True)
     state: Mapped[str] = mapped_column(String(16), default="saving")
     error: Mapped[str] = mapped_column(Text, default="")
+    asked: Mapped[str] = mapped_column(String(8), default="", server_default="")
     size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     bucket: Mapped[str] = mapped_column(String(64))
     prefix: Mapped[str] = mapped_column(String(512))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from portal.web.forms import Form
 from portal.web.rendering import PageContext
 
 
@@ -14,6 +15,15 @@ class Box:
 
     name: str
     text: str
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What must be typed to go on: the field's name and its words, and what was typed before."""
+
+    name: str
+    text: str
+    form: Form = field(default_factory=Form)
 
 
 @dataclass(frozen=True)
@@ -27,3 +37,4 @@ class ConfirmPage(PageContext):
     verb: str
     back: str
     boxes: tuple[Box, ...] = ()
+    typed: Typed | None = None

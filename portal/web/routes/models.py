@@ -11,9 +11,9 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 from pydantic import BaseModel, ConfigDict, Field
 
-from portal.services import aliases, aliasmoves, apps, modelchanges, models, modelview
+from portal.services import aliases, aliasmoves, apps, modelchanges, modelfates, models, modelview
 from portal.services.aliasmoves import MAX_REASON_CHARS
-from portal.services.modelchanges import MAX_NOTE_CHARS
+from portal.services.modelchanges import MAX_NAME_CHARS, MAX_NOTE_CHARS
 from portal.services.models import ModelFilter
 from portal.web.context import Asker, PageNumber, PageSize, Session, page_document
 from portal.web.filestream import file_answer
@@ -105,6 +105,30 @@ async def write_note(
     return await _as_it_is(session, actor, app_id, version)
 
 
+class PurgeBody(BaseModel):
+    """The model's name, to be sure that it is the one meant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=MAX_NAME_CHARS)]
+
+
+@post("/models/{app_id:str}/{version:int}/purge", guards=[SUBMIT], status_code=202)
+async def purge(
+    session: Session, actor: Asker, app_id: FromPath[str], version: FromPath[int], data: JSONBody[PurgeBody]
+) -> dict[str, Any]:
+    """Delete the version's files for good; manifest, lineage, logs and notes stay. `state` becomes `purged`."""
+    await modelfates.purge(session, actor, app_id, version, data.name)
+    return await _as_it_is(session, actor, app_id, version)
+
+
+@post("/models/{app_id:str}/{version:int}/save-again", guards=[SUBMIT], status_code=202)
+async def save_again(session: Session, actor: Asker, app_id: FromPath[str], version: FromPath[int]) -> dict[str, Any]:
+    """Try once more to store what the run left, where that failed."""
+    await modelfates.save_again(session, actor, app_id, version)
+    return await _as_it_is(session, actor, app_id, version)
+
+
 async def _as_it_is(session: Session, actor: Asker, app_id: str, version: int) -> dict[str, Any]:
     found = await modelview.detail(session, actor, app_id, version)
     return model_document(found.line.model, found.line.aliases)
@@ -126,4 +150,14 @@ async def download_file(
     return await file_answer(request, opener, name=file.name, size=file.size, tag=file.sha256, sha256=file.sha256)
 
 
-ROUTES = [list_models, show_model, list_aliases, give_alias, take_alias, write_note, download_file]
+ROUTES = [
+    list_models,
+    show_model,
+    list_aliases,
+    give_alias,
+    take_alias,
+    write_note,
+    purge,
+    save_again,
+    download_file,
+]

@@ -62,6 +62,14 @@ function reveal(button: HTMLElement): void {
   button.setAttribute("aria-pressed", String(hidden));
 }
 
+/** A quick text: begins the answer, or goes on with it on a line of its own. */
+function writeInto(button: HTMLElement): void {
+  const field = document.getElementById(button.dataset.saysInto ?? "");
+  if (!(field instanceof HTMLTextAreaElement)) return;
+  field.value = `${field.value ? `${field.value.trimEnd()}\n` : ""}${button.textContent?.trim()}: `;
+  field.focus();
+}
+
 function onClick(event: MouseEvent): void {
   const target = event.target instanceof Element ? event.target : null;
   closeMenus(target?.closest("details[data-menu]") ?? undefined);
@@ -69,6 +77,8 @@ function onClick(event: MouseEvent): void {
   if (copied) void copy(copied);
   const shown = target?.closest<HTMLElement>("[data-reveal]");
   if (shown) reveal(shown);
+  const quick = target?.closest<HTMLElement>("[data-says-into]");
+  if (quick) writeInto(quick);
   const opener = target?.closest<HTMLElement>("[data-dialog]");
   const dialog = opener && document.getElementById(opener.dataset.dialog ?? "");
   if (dialog instanceof HTMLDialogElement) {
@@ -95,7 +105,7 @@ function onKey(event: KeyboardEvent): void {
 
 /** What only works with scripts is hidden without them; `root` is the page or what was swapped in. */
 function enable(root: ParentNode): void {
-  for (const found of root.querySelectorAll<HTMLElement>("[data-copy], [data-reveal]")) found.hidden = false;
+  for (const found of root.querySelectorAll<HTMLElement>("[data-copy], [data-reveal], [data-says-into]")) found.hidden = false;
 }
 
 /** Where a form leads: to what is wrong in it, or, after it was done (a toast says what), to the page's title. */
