@@ -105,7 +105,8 @@ function onKey(event: KeyboardEvent): void {
 
 /** What only works with scripts is hidden without them; `root` is the page or what was swapped in. */
 function enable(root: ParentNode): void {
-  for (const found of root.querySelectorAll<HTMLElement>("[data-copy], [data-reveal], [data-says-into]")) found.hidden = false;
+  for (const found of root.querySelectorAll<HTMLElement>("[data-copy], [data-reveal], [data-says-into]"))
+    found.hidden = false;
 }
 
 /** Where a form leads: to what is wrong in it, or, after it was done (a toast says what), to the page's title. */
