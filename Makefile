@@ -86,7 +86,8 @@ test-bare: prerequisites venv ## a host with nothing but systemd, ssh and Python
 	$(BIN)/pytest tests/bare -m bare -n 0
 
 test-lab: up ## the tests of the whole system on the lab
-	$(BIN)/pytest tests/lab -m lab --durations 40
+	$(BIN)/pytest tests/lab -m "lab and beside" -n 3 --dist loadfile --durations 10
+	$(BIN)/pytest tests/lab -m "lab and not beside" --durations 20
 
 lint: venv $(NODE_MODULES) ## ruff, mypy, import-linter, ansible-lint, biome, tsc
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from lab.commandline import One
 from lab.hosts import on, until
 from tests.lab.road_harness import SOON_S, TASK, app, component, submitted
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.beside]
 BUSY = """
 import time
 kept = bytearray(300 << 20)

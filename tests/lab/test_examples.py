@@ -16,7 +16,7 @@ from slurm.runnerjob import After, ContainerCommand, Ready, RunnerStep
 from .convert_harness import Pushed, ask, on_ok
 from .runner_harness import A100, FOLDER, SHARED, V100, LabJob, lines_of, submit
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(600)]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LABELS = {"A100": "A100", "V100": "tesla_v100"}

@@ -27,7 +27,7 @@ from tests.lab.road_harness import (
     written,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.beside]
 FAILED, CANCELLED, INVALID = 1, 10, 7
 FOREVER = "import time\nprint('going on', flush=True)\nwhile True: time.sleep(0.1)"
 OBEDIENT = (

@@ -15,7 +15,7 @@ from lab.hosts import SHARED, LabTrouble, as_user, on, until
 from tests.lab.minio import content, keys
 from tests.lab.road_harness import PATIENCE_S, TASK, Run, app, component, submitted
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.beside]
 WORK = """
 import json
 open("/one/out/value.json", "w").write(json.dumps({"value": 42}))

@@ -23,7 +23,7 @@ from tests.services import test_auditseals
 from tests.web import test_page_fuzz
 from tests.web.conftest import site  # noqa: F401
 
-pytestmark = [pytest.mark.lab, pytest.mark.anyio]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.anyio]
 PORT = 5432
 CONNECT_TIMEOUT_S = 10
 SUITES: tuple[ModuleType, ...] = (

@@ -28,7 +28,7 @@ from tests.lab.runner_harness import (
     wait_for,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.beside]
 
 KIM = 2001
 FOREVER = "print('here', flush=True)\nwhile True: time.sleep(1)"

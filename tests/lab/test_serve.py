@@ -13,6 +13,7 @@ import pytest
 from lab.hosts import SHARED, as_user, on, until
 from tests.lab.road_harness import app, component
 
+pytestmark = [pytest.mark.lab, pytest.mark.beside]
 USER = "kim"
 ONE = "/opt/one/venv/bin/one"
 UNIT = "one-serve-test"
@@ -71,13 +72,11 @@ def portal() -> Iterator[Portal]:
         on("svc", "rm", "-rf", made.folder)
 
 
-@pytest.mark.lab
 def test_the_nodes_are_looked_at(portal: Portal) -> None:
     until("both partitions are told", lambda: portal.said().count(" sees ") == 2, timeout_s=PATIENCE_S)
     assert "apptainer version" in portal.said()
 
 
-@pytest.mark.lab
 def test_an_app_runs_as_its_owner_and_its_model_is_stored(portal: Portal, tmp_path: Path) -> None:
     spec = app(component("TRAIN-1", MODEL, gpu_type="V100", gpu_count=1))
     (portal.here / "app.json").write_text(json.dumps(spec))
@@ -98,7 +97,6 @@ def test_an_app_runs_as_its_owner_and_its_model_is_stored(portal: Portal, tmp_pa
     assert on("svc", "cat", f"{portal.folder}/model/policy.txt") == "kim"
 
 
-@pytest.mark.lab
 def test_a_run_is_cancelled(portal: Portal) -> None:
     spec = app(component("SLEEP-1", "import time; print('up', flush=True); time.sleep(600)"))
     (portal.here / "long.json").write_text(json.dumps(spec))
@@ -109,7 +107,6 @@ def test_a_run_is_cancelled(portal: Portal) -> None:
     assert portal.json("show", workload)["state"] == "cancelled"
 
 
-@pytest.mark.lab
 def test_others_on_the_host_reach_the_sign_in_page_and_nothing_else(portal: Portal) -> None:
     token = on("svc", "cat", f"{portal.data}/token").strip()
     for secret in (token, on("svc", "cat", f"{portal.data}/s3_secret_key").strip()):

@@ -13,7 +13,7 @@ import pytest
 from lab.hosts import CA_FILE, PORTAL_PORT, address, on, secret
 from tests.lab.keycloak import keycloak_admin
 
-pytestmark = [pytest.mark.lab]
+pytestmark = [pytest.mark.lab, pytest.mark.beside]
 FORM = re.compile(r'<form[^>]*\baction="([^"]+)"', re.IGNORECASE)
 HIDDEN = re.compile(r'<input[^>]*\bname="(\w+)"[^>]*\bvalue="([^"]*)"', re.IGNORECASE)
 TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')

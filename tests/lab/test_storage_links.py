@@ -16,7 +16,7 @@ from lab.commandline import One
 from lab.hosts import STATE, as_user, on
 from tests.lab.road_harness import app, component, refused, submitted
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(600)]
 ROOT_ONLY = "/root/.ssh"
 SECRET = "authorized_keys"
 LOOKS = """

@@ -10,7 +10,7 @@ from portal.store.s3 import BUCKETS, ObjectStore, StoreError
 from tests.lab.minio import DAEMON, WEB, store_as
 from tests.store.contract import StoreContract
 
-pytestmark = [pytest.mark.lab, pytest.mark.anyio]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.anyio]
 
 
 class TestMinIO(StoreContract):

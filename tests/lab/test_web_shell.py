@@ -16,7 +16,7 @@ import pytest
 
 from lab.hosts import SHARED, on
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.beside]
 HOST, WEB, UNIT = "svc", "one-web", "one-web-shell"
 FOLDER = "web-shell"
 PROBE, PLAN, CONF = f"/shared/{FOLDER}/probe.py", f"/shared/{FOLDER}/plan.json", f"/shared/{FOLDER}/slurm.conf"

@@ -19,7 +19,7 @@ from tests.browser.drawing import Drawing
 from tests.browser.person import Person
 from tests.lab.road_harness import example, new_id, written
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(900)]
 HUB = "registry.avatar.io"
 PARTS = (
     ("env", "env-sim", "1.0", "A100", "1", (120, 100)),

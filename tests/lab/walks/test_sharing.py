@@ -15,7 +15,7 @@ from tests.browser.keyboard import Keyboard
 from tests.browser.person import Person
 from tests.lab.road_harness import Run, app, component, example
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.beside, pytest.mark.timeout(900)]
 LONG_MS = 240_000
 """The first run of a fresh lab also converts its images."""
 IMPORTED = "data-preprocessing"
