@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot, Standing
 from slurm.submission import Submission
 
 
@@ -41,8 +41,8 @@ class SlurmClient(Protocol):
 
         Makes submission repeatable; a component that a refused submit left behind is not a job."""
 
-    async def check_association(self, user: str, account: str) -> str:
-        """ "" when `user` exists on the cluster and may submit to `account`, else what is missing in plain English."""
+    async def check_association(self, user: str, account: str, qos: Sequence[str]) -> Standing:
+        """Whether `user` exists on the cluster and may submit to `account` with each of these QOS."""
 
     async def priority_setup(self) -> PrioritySetup:
         """How Slurm turns QOS and other factors into a priority."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from slurm.errors import NotPermitted, ProtocolError, SlurmError, SlurmRefused, SlurmUnreachable
-from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot, Standing
 from slurm.submission import Submission
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -103,6 +103,7 @@ class CheckAssociationRequest(_Request):
     verb: Literal["check_association"] = "check_association"
     user: Word
     account: Word
+    qos: tuple[Word, ...]
 
 
 class PrioritySetupRequest(_Request):
@@ -136,7 +137,7 @@ RESULTS: dict[str, TypeAdapter[Any]] = {
     "snapshot": TypeAdapter(Snapshot),
     "accounting": TypeAdapter(tuple[AccountingRow, ...]),
     "find": TypeAdapter(tuple[int, ...]),
-    "check_association": TypeAdapter(str),
+    "check_association": TypeAdapter(Standing),
     "priority_setup": TypeAdapter(PrioritySetup),
 }
 ERRORS: dict[str, type[SlurmError]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 
@@ -148,6 +149,23 @@ class Association:
     qos: tuple[str, ...]
     default_qos: str
     is_default: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What keeps a user from submitting to an account: in plain English ("" for nothing), and the QOS that it lacks."""
+
+    missing: str = ""
+    lacks_qos: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, user: str, account: str, held: Sequence[Collection[str]], wanted: Sequence[str]) -> Standing:
+        """From the QOS of each of the user's associations with the account, for somebody who wants these QOS."""
+        if not held:
+            return cls(f"Slurm has no association of user {user} with account {account}")
+        lacks = tuple(qos for qos in wanted if not any(qos in one for one in held))
+        words = f"the association of user {user} with account {account} lacks the QOS {', '.join(lacks)}"
+        return cls(words if lacks else "", lacks)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from slurm import protocol
 from slurm.errors import SlurmUnreachable
-from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot, Standing
 from slurm.submission import Submission
 
 DEFAULT_TIMEOUT_S = 90
@@ -75,9 +75,10 @@ class AgentClient:
         answer: tuple[int, ...] = await self._ask(protocol.FindRequest(user=user, account=account, name=name))
         return answer
 
-    async def check_association(self, user: str, account: str) -> str:
-        """ "" when the user may submit to the account, else what is missing."""
-        answer: str = await self._ask(protocol.CheckAssociationRequest(user=user, account=account))
+    async def check_association(self, user: str, account: str, qos: Sequence[str]) -> Standing:
+        """Whether the user may submit to the account with each of these QOS."""
+        request = protocol.CheckAssociationRequest(user=user, account=account, qos=tuple(qos))
+        answer: Standing = await self._ask(request)
         return answer
 
     async def priority_setup(self) -> PrioritySetup:

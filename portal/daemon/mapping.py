@@ -8,7 +8,7 @@ from portal.daemon.context import Context
 from portal.daemon.rounds import each
 from portal.db.engine import reading, transaction
 from portal.services import mapping
-from portal.services.mapping import NO_ASSOCIATION, NO_UNIX_USER, UNKNOWN, VERIFIED, Seen, Wanted
+from portal.services.mapping import NO_ASSOCIATION, NO_QOS, NO_UNIX_USER, UNKNOWN, VERIFIED, Seen, Wanted, needed_qos
 from slurm.errors import SlurmError, SlurmUnreachable
 
 
@@ -33,9 +33,13 @@ async def _seen(context: Context, wanted: Wanted) -> Seen:
     except KeyError:
         return Seen(NO_UNIX_USER, f"there is no Unix user {wanted.unix_user}")
     try:
-        missing = await context.slurm.check_association(wanted.unix_user, wanted.slurm_account)
+        found = await context.slurm.check_association(
+            wanted.unix_user, wanted.slurm_account, needed_qos(context.settings)
+        )
     except SlurmUnreachable:
         raise
     except SlurmError as error:
         return Seen(UNKNOWN, str(error))
-    return Seen(NO_ASSOCIATION, missing) if missing else Seen(VERIFIED, f"uid {uid}")
+    if found.missing:
+        return Seen(NO_QOS if found.lacks_qos else NO_ASSOCIATION, found.missing)
+    return Seen(VERIFIED, f"uid {uid}")

@@ -17,12 +17,14 @@ from portal.services.access import demand
 from portal.services.accounts import user_named
 from portal.services.audit import DAEMON, Action, Actor, record
 from portal.services.errors import Conflict
+from portal.settings import Settings
 
-UNCHECKED, VERIFIED, NO_UNIX_USER, NO_ASSOCIATION, UNKNOWN = (
+UNCHECKED, VERIFIED, NO_UNIX_USER, NO_ASSOCIATION, NO_QOS, UNKNOWN = (
     "unchecked",
     "verified",
     "no_unix_user",
     "no_association",
+    "no_qos",
     "unknown",
 )
 EVERY = timedelta(days=1)
@@ -41,7 +43,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the daemon saw: a state of the five above and, in Slurm's or the system's words, why."""
+    """What the daemon saw: a state of the six above and, in Slurm's or the system's words, why."""
 
     state: str
     says: str
@@ -57,11 +59,21 @@ def shown_state(user: User) -> str:
     return user.mapping_state
 
 
-def association_command(user: User) -> str:
-    """The line that an admin of Slurm runs to make the association; "" without a mapping."""
-    if not user.unix_user or not user.slurm_account:
-        return ""
-    return f"sacctmgr -i add user name={user.unix_user} account={user.slurm_account}"
+def needed_qos(settings: Settings) -> tuple[str, ...]:
+    """What everybody submits with; to the high level a waiting job is raised by the portal's operator."""
+    slurm = settings.slurm
+    return tuple(dict.fromkeys((slurm.qos_normal, slurm.qos_low, slurm.qos_test)))
+
+
+def cure(user: User, settings: Settings) -> str:
+    """The line that an admin of Slurm runs where the association, or a QOS of it, is missing; "" otherwise."""
+    qos = f"qos+={','.join(needed_qos(settings))}"
+    match shown_state(user):
+        case "no_association":
+            return f"sacctmgr -i add user name={user.unix_user} account={user.slurm_account} {qos}"
+        case "no_qos":
+            return f"sacctmgr -i modify user name={user.unix_user} where account={user.slurm_account} set {qos}"
+    return ""
 
 
 def state_is(state: str) -> ColumnElement[bool]:

@@ -25,6 +25,7 @@ MAPPING_STATES = (
     mapping.UNCHECKED,
     mapping.NO_UNIX_USER,
     mapping.NO_ASSOCIATION,
+    mapping.NO_QOS,
     mapping.UNKNOWN,
     UNMAPPED,
 )

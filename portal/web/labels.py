@@ -116,6 +116,7 @@ MAPPING: Final = {
     "verified": Label(N_("Verified"), "ok", "circle-check"),
     "no_unix_user": Label(N_("No Unix account"), "bad", "circle-x"),
     "no_association": Label(N_("No association"), "bad", "circle-x"),
+    "no_qos": Label(N_("QOS missing"), "bad", "circle-x"),
     "unknown": Label(N_("Unknown"), "unknown", "help-circle"),
 }
 SCOPE: Final = {

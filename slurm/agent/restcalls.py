@@ -128,11 +128,6 @@ class SlurmRest:
         found = self._rows(*query.items())
         return tuple(row for row in found if (row.user, row.account, row.name) == (user, account, name))
 
-    def has_association(self, user: str, account: str) -> bool:
-        """Whether the user may submit to the account."""
-        answer = self._account("associations/", ("user", user), ("account", account))
-        return restparse.has_association(self._looked("association", answer, "associations"), user, account)
-
     def associations(self, user: str) -> tuple[Association, ...]:
         """Everything that accounting grants the user."""
         answer = self._account("associations/", ("user", user))

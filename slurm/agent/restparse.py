@@ -45,14 +45,8 @@ def accounting(answer: Any) -> tuple[AccountingRow, ...]:
     return tuple(_row(record) for record in records(answer, "jobs"))
 
 
-def has_association(answer: Any, user: str, account: str) -> bool:
-    """Whether GET /slurmdb/V/associations/ names this user with this account."""
-    found = records(answer, "associations")
-    return any((text(one, "user"), text(one, "account")) == (user, account) for one in found)
-
-
 def associations(answer: Any, user: str) -> tuple[Association, ...]:
-    """This user's, of the same answer."""
+    """This user's, of GET /slurmdb/V/associations/."""
     return tuple(
         Association(
             account=text(one, "account"),

@@ -19,7 +19,7 @@ from slurm.agent.reader import Road
 from slurm.agent.restcalls import SlurmRest
 from slurm.errors import NotPermitted, SlurmError, SlurmRefused, SlurmUnreachable
 from slurm.ids import component_ids
-from slurm.records import AccountingRow, ClusterVersion, JobRecord, PrioritySetup, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, JobRecord, PrioritySetup, Snapshot, Standing
 from slurm.submission import Submission
 
 log = structlog.get_logger("one.agent")
@@ -238,16 +238,15 @@ class Verbs:
         for job_id in job_ids:
             yield from self._ledger.entry(job_id).ids if self._ledger.leader_of(job_id) else (job_id,)
 
-    def check_association(self, user: str, account: str) -> str:
-        """What is missing before this user can submit, "" for nothing."""
+    def check_association(self, user: str, account: str, qos: Sequence[str]) -> Standing:
+        """What is missing before this user can submit with each of these QOS."""
         try:
             check_owner(self._config, user)
             check_listed("account", account, self._config.accounts)
         except NotPermitted as problem:
-            return str(problem)
-        if self._calls.has_association(user, account):
-            return ""
-        return f"Slurm has no association of user {user} with account {account}"
+            return Standing(str(problem))
+        found = [one for one in self._calls.associations(user) if one.account == account]
+        return Standing.of(user, account, [one.qos for one in found], qos)
 
     def priority_setup(self) -> PrioritySetup:
         """The weights of slurm.conf and every QOS's priority. Raises SlurmRefused when slurm.conf cannot be read."""

@@ -17,7 +17,7 @@ from slurm.errors import NotPermitted, SlurmRefused, SlurmUnreachable
 from slurm.fake import records as fakerecords
 from slurm.fake.cluster import PRIORITY_WEIGHT_QOS, FakeCluster, FakeJob, lab_cluster
 from slurm.fake.place import need_of
-from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot, Standing
 from slurm.states import COMPLETED, headless
 from slurm.submission import MAX_COMPONENTS, Component, Submission, dependency_ids
 
@@ -139,12 +139,11 @@ class FakeSlurm:
             and len(self.cluster.components(job.job_id)) == len(job.submission.components)
         )
 
-    async def check_association(self, user: str, account: str) -> str:
-        """What is missing, "" for nothing."""
+    async def check_association(self, user: str, account: str, qos: Sequence[str]) -> Standing:
+        """What is missing."""
         self._reach()
-        if (user, account) in self.cluster.associations:
-            return ""
-        return f"Slurm has no association of user {user} with account {account}"
+        found = self.cluster.associations.get((user, account))
+        return Standing.of(user, account, [] if found is None else [found], qos)
 
     async def priority_setup(self) -> PrioritySetup:
         """The weights that the Ansible role writes, and the priorities of the fake's QOS."""

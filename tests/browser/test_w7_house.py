@@ -47,11 +47,10 @@ def _has_an_association_made(admin: Person, portal: Hosted) -> None:
     """Step 1. There is no sacctmgr here: what its line makes is put into the simulated Slurm."""
     portal.do(check_due(portal.world.context))
     row, line = housekeeping.lacks_an_association(admin, YOON)
-    assert line == "sacctmgr -i add user name=yoon account=lab"
+    assert line == "sacctmgr -i add user name=yoon account=lab qos+=one-normal,one-low,one-test"
     portal.world.cluster.associations[ASSOCIATION] = portal.world.cluster.associations["kim", "lab"]
     housekeeping.asks_to_check_again(admin, row)
     portal.do(check_due(portal.world.context))
-    admin.page.reload()
     expect(row).to_contain_text(admin.say("확인됨|Verified"))
 
 

@@ -14,6 +14,7 @@ from portal.db.models import Audit, User, now
 from portal.services import accounts, mapping, people
 from portal.services.errors import Conflict, Forbidden
 from slurm.errors import SlurmUnreachable
+from slurm.records import Standing
 from tests.daemon.world import ADMIN_TOOL, World
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +36,8 @@ async def test_each_mapping_is_looked_at_once_a_day_and_says_what_is_missing(wor
     assert (await state(world, "kim"), await state(world, "park")) == ("verified", "no_association")
     park = await user(world, "park")
     assert "no association of user park" in park.mapping_says
-    assert mapping.association_command(park) == "sacctmgr -i add user name=park account=lab"
+    qos = "qos+=one-normal,one-low,one-test"
+    assert mapping.cure(park, world.context.settings) == f"sacctmgr -i add user name=park account=lab {qos}"
     world.cluster.associations["park", "lab"] = kept
     await check_due(world.context)
     assert await state(world, "park") == "no_association", "nobody asked, and no day has passed"
@@ -47,6 +49,17 @@ async def test_each_mapping_is_looked_at_once_a_day_and_says_what_is_missing(wor
         ("daemon", "unchecked", "no_association"),
         ("daemon", "no_association", "verified"),
     ]
+
+
+async def test_an_association_without_the_portals_qos_is_told_with_its_cure(world: World) -> None:
+    world.cluster.associations["park", "lab"] = frozenset({"normal", "one-low"})
+    await check_due(world.context)
+    park = await user(world, "park")
+    assert (mapping.shown_state(park), await state(world, "kim")) == ("no_qos", "verified")
+    assert "lacks the QOS one-normal, one-test" in park.mapping_says
+    cure = "sacctmgr -i modify user name=park where account=lab set qos+=one-normal,one-low,one-test"
+    assert mapping.cure(park, world.context.settings) == cure
+    assert mapping.cure(await user(world, "kim"), world.context.settings) == ""
 
 
 async def test_an_admin_asks_again(world: World) -> None:
@@ -79,7 +92,7 @@ async def test_a_changed_mapping_is_unchecked_until_it_was_looked_at(world: Worl
 
 
 async def test_while_slurm_is_away_nothing_is_decided(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(user: str, account: str) -> str:
+    async def away(*_: object) -> Standing:
         raise SlurmUnreachable("the agent does not answer")
 
     monkeypatch.setattr(world.slurm, "check_association", away)

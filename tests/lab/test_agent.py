@@ -135,7 +135,7 @@ async def test_a_dead_controller_is_unreachable_not_failed(stage: LabStage) -> N
             deaf.client.version(),
             deaf.client.snapshot(),
             deaf.client.accounting([1]),
-            deaf.client.check_association(OWNER, "lab"),
+            deaf.client.check_association(OWNER, "lab", ()),
             deaf.client.submit(submission(stage, LONG, component(fresh_name()))),
         ):
             with pytest.raises(SlurmUnreachable):

@@ -19,7 +19,7 @@ from containers.reference import Reference
 from portal.store.s3 import StoreUnavailable
 from slurm.errors import NotPermitted, SlurmRefused, SlurmUnreachable
 from slurm.fake import QOS_LIMIT, FakeSlurm
-from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot
+from slurm.records import AccountingRow, ClusterVersion, PrioritySetup, Snapshot, Standing
 from slurm.submission import Submission
 from tests.daemon.world import Conversions, Registry
 from tests.simulation.gates import Gate
@@ -152,9 +152,9 @@ class TroubledSlurm:
 
         return await self._call(effect)  # type: ignore[no-any-return]
 
-    async def check_association(self, user: str, account: str) -> str:
+    async def check_association(self, user: str, account: str, qos: Sequence[str]) -> Standing:
         """As the fake."""
-        return await self.inner.check_association(user, account)
+        return await self.inner.check_association(user, account, qos)
 
     async def priority_setup(self) -> PrioritySetup:
         """As the fake."""

@@ -173,7 +173,7 @@ async def test_a_missing_association_shows_the_line_to_run(house: Site) -> None:
     await check_due(house.world.context)
     async with house.client() as browser:
         await sign_in(browser, "admin")
-        line = "sacctmgr -i add user name=kim account=lab"
+        line = "sacctmgr -i add user name=kim account=lab qos+=one-normal,one-low,one-test"
         for path in ("/admin/slurm?status=no_association", "/admin/users/kim"):
             page = (await browser.get(path)).text
             assert (line in page, "association 없음" in page) == (True, True), path

@@ -14,7 +14,7 @@ from portal.domain.rolematrix import Row, role_matrix
 from portal.services import mapping, people, tokens
 from portal.services.people import MAPPING_STATES, UNMAPPED
 from portal.web.catalogue import N_, translations
-from portal.web.context import Asker, FormData, PageFrame, Session
+from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.labels import LABELS
 from portal.web.pageguards import VISIT_ADMIN
 from portal.web.pages.adminframe import AdminConfirmPage, AdminPage
@@ -132,7 +132,9 @@ async def revoke(
 
 
 @get(MAPPINGS, guards=[VISIT_ADMIN], include_in_schema=False)
-async def mappings(request: Asked, session: Session, actor: Asker, frame: PageFrame) -> Response[str]:
+async def mappings(
+    request: Asked, session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame
+) -> Response[str]:
     """P21, Slurm mapping."""
     filters = {"q": None, "status": _MAPPED_STATES}
     query = TableQuery.of(request, filters=filters, sorts=("name",), default_sort="name", size=frame.rows_per_page)
@@ -145,11 +147,8 @@ async def mappings(request: Asked, session: Session, actor: Asker, frame: PageFr
     )
     found = await people.page(session, actor, wanted, query.number, query.size)
     table = Table(query, _MAPPING_COLUMNS, found.total, len(found.items), _chips(query, LABELS.mapping, frame.language))
-    lines = []
-    for user in found.items:
-        state = mapping.shown_state(user)
-        lines.append((user, state, mapping.association_command(user) if state == mapping.NO_ASSOCIATION else ""))
-    return shown(frame, MappingsPage(table, tuple(lines)))
+    lines = tuple((user, mapping.shown_state(user), mapping.cure(user, settings)) for user in found.items)
+    return shown(frame, MappingsPage(table, lines))
 
 
 @post("/admin/slurm/{username:str}/check", guards=[VISIT_ADMIN], include_in_schema=False)

@@ -18,7 +18,7 @@ from portal.services.errors import Invalid, ServiceError
 from portal.services.people import ACTIVE, DEACTIVATED, MAPPING_STATES, WAITING, Details, Person
 from portal.spec.problems import Problem
 from portal.web.catalogue import N_, translations
-from portal.web.context import Asker, FormData, PageFrame, Session
+from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
 from portal.web.forms import Form, refused
 from portal.web.frame import Frame
 from portal.web.labels import LABELS
@@ -157,23 +157,32 @@ async def add_user(session: Session, actor: Asker, frame: PageFrame, fields: For
 
 
 @get("/admin/users/{username:str}", guards=[VISIT_ADMIN], include_in_schema=False)
-async def user_page(session: Session, actor: Asker, frame: PageFrame, username: FromPath[str]) -> Response[str]:
+async def user_page(
+    session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame, username: FromPath[str]
+) -> Response[str]:
     """P21, one person."""
-    return shown(frame, await _user_page(session, await people.detail(session, actor, username), actor, Form()))
+    return shown(
+        frame, await _user_page(session, await people.detail(session, actor, username), actor, settings, Form())
+    )
 
 
-async def _user_page(session: Session, person: Person, actor: Asker, form: Form) -> UserPage:
+async def _user_page(session: Session, person: Person, actor: Asker, settings: SiteSettings, form: Form) -> UserPage:
     user = person.user
     providers = (await identities.providers_of(session, [user.id])).get(user.id, ())
     waiting = await identities.waiting_for_role(session, user.id)
-    state = mapping.shown_state(user)
-    command = mapping.association_command(user) if state == mapping.NO_ASSOCIATION else ""
+    state, command = mapping.shown_state(user), mapping.cure(user, settings)
     return UserPage(person, state, command, user.id == actor.user_id, form, providers, waiting)
 
 
 @post("/admin/users/{username:str}", guards=[VISIT_ADMIN], include_in_schema=False)
 async def change_user(
-    request: Asked, session: Session, actor: Asker, frame: PageFrame, username: FromPath[str], fields: FormData
+    request: Asked,
+    session: Session,
+    actor: Asker,
+    settings: SiteSettings,
+    frame: PageFrame,
+    username: FromPath[str],
+    fields: FormData,
 ) -> Response[str] | Response[None]:
     """Change name, e-mail, role and mapping; with anything wrong nothing is changed."""
     person = await people.detail(session, actor, username)
@@ -184,7 +193,7 @@ async def change_user(
     except ServiceError as error:
         await session.refresh(person.user)
         form = refused(error, frame.language, fields, field_of=_FIELD_OF)
-        return shown(frame, await _user_page(session, person, actor, form), status=error.status)
+        return shown(frame, await _user_page(session, person, actor, settings, form), status=error.status)
     return to(request, f"{USERS}/{username}", toast=translations(frame.language).gettext("Saved."))
 
 

@@ -86,7 +86,7 @@ def _waits_for_a_role(admin: Person, new: Person, name: str) -> None:
     assert answer.status == 403
     admin.open("/admin/users?status=waiting")
     admin.page.locator("tr").filter(has_text=name).get_by_role("link").first.click()
-    admin.page.locator("#f-role").get_by_text(admin.say("연구원|Researcher"), exact=True).click()
+    admin.field("연구원|Researcher").check()
     admin.button("저장|Save").click()
     answer = new.page.goto("/trainer")
     assert answer is not None

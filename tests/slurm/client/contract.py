@@ -14,7 +14,7 @@ import pytest
 
 from slurm.client import SlurmClient
 from slurm.errors import NotPermitted, SlurmRefused
-from slurm.records import AccountingRow, JobRecord, Snapshot
+from slurm.records import AccountingRow, JobRecord, Snapshot, Standing
 from slurm.submission import Component, Submission
 
 OWNER = "kim"
@@ -325,8 +325,12 @@ class ClientContract:
         await stage.client.cancel(OWNER, job_id)
 
     async def test_who_may_submit_where(self, stage: Stage) -> None:
-        assert await stage.client.check_association(OWNER, ACCOUNT) == ""
-        assert "nobody-here" in await stage.client.check_association("nobody-here", ACCOUNT)
+        usual = ("one-normal", "one-low", "one-test")
+        assert await stage.client.check_association(OWNER, ACCOUNT, usual) == Standing()
+        nobody = await stage.client.check_association("nobody-here", ACCOUNT, usual)
+        assert ("nobody-here" in nobody.missing, nobody.lacks_qos) == (True, ())
+        high = await stage.client.check_association(OWNER, ACCOUNT, (*usual, "one-high"))
+        assert (high.lacks_qos, "one-high" in high.missing) == (("one-high",), True)
 
     async def test_the_version_names_the_road(self, stage: Stage) -> None:
         version = await stage.client.version()

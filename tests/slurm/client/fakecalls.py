@@ -10,7 +10,7 @@ from slurm.errors import SlurmRefused, SlurmUnreachable
 from slurm.fake import QOS_LIMIT, FakeSlurm
 from slurm.fake import records as fakerecords
 from slurm.fake.cluster import FakeCluster
-from slurm.records import AccountingRow, JobRecord, Snapshot
+from slurm.records import AccountingRow, Association, JobRecord, Snapshot
 from slurm.submission import Submission
 
 
@@ -83,8 +83,12 @@ class FakeCalls(SlurmRest):
         rows = self.accounting(self.cluster.jobs)
         return tuple(row for row in rows if (row.user, row.account, row.name) == (user, account, name))
 
-    def has_association(self, user: str, account: str) -> bool:
-        return (user, account) in self.cluster.associations
+    def associations(self, user: str) -> tuple[Association, ...]:
+        return tuple(
+            Association(account=account, partition="", qos=tuple(qos), default_qos="", is_default=True)
+            for (name, account), qos in self.cluster.associations.items()
+            if name == user
+        )
 
     def qos_priorities(self) -> dict[str, int]:
         return {name: qos.priority for name, qos in self.cluster.qos.items()}

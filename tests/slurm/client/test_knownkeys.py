@@ -69,7 +69,7 @@ READS: tuple[tuple[str, str, str, Any], ...] = (
     ("partition", "partitions", "partitions", SlurmRest.partitions),
     ("row", "accounting-timeout", "jobs", lambda calls: calls.accounting([ROW])),
     ("row", "accounting-named", "jobs", lambda calls: calls.accounting_named(user="kim", account="lab", name="x")),
-    ("association", "associations", "associations", lambda calls: calls.has_association("kim", "lab")),
+    ("association", "associations", "associations", lambda calls: calls.associations("kim")),
     ("user", "users-operator", "users", lambda calls: calls.admin_level("one-operator")),
 )
 

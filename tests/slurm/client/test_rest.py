@@ -79,8 +79,8 @@ SITUATIONS: dict[str, Callable[[str, str], None]] = {
             == [("a100", ("gpu1", "gpu2"), 10080), ("v100", ("gpu3",), 10080)]
         )
     ),
-    "associations": reads(lambda made, _: made.has_association("kim", "lab")),
-    "associations-none": reads(lambda made, _: not made.has_association("nobody-here", "lab")),
+    "associations": reads(lambda made, _: [one.account for one in made.associations("kim")] == ["lab"]),
+    "associations-none": reads(lambda made, _: made.associations("nobody-here") == ()),
     "users-operator": reads(lambda made, _: made.admin_level("one-operator") == "Operator"),
     "job-held": reads(lambda made, version: het(made, version, "job-held") == HELD),
     "job-ended": reads(lambda made, version: [row[:4] for row in het(made, version, "job-ended")] == DONE),
