@@ -51,9 +51,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; a machine without it fails these tests."""
+    """Debian's Chromium; a machine without it fails these tests. While it is open, no other event loop runs here."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.fail("Chromium is missing: install Debian's package chromium (make prerequisites does it)")

@@ -41,7 +41,18 @@ def taken(*nodes: str) -> Iterator[None]:
         until("the nodes are held", lambda: set(on("ctl", *states).split()) == {"RUNNING"}, timeout_s=START_S)
         yield
     finally:
-        on("ctl", "scancel", *jobs)
+        _let_go(",".join(nodes), jobs)
+
+
+def _let_go(nodes: str, jobs: Sequence[str]) -> None:
+    """Of all at one moment: the jobs end one after the other, and what needs two nodes would see one of them free first."""
+    on("ctl", "scontrol", "update", f"nodename={nodes}", "state=drain", "reason=a test lets go of them")
+    on("ctl", "scancel", *jobs)
+    left = ("squeue", "--noheader", f"--jobs={','.join(jobs)}", "--format=%T")
+    try:
+        until("the nodes are free", lambda: not on("ctl", *left, check=False).strip(), timeout_s=START_S)
+    finally:
+        on("ctl", "scontrol", "update", f"nodename={nodes}", "state=resume")
 
 
 def one_shape(gpu_type: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_an_administrator_runs_the_house(
         assert housekeeping.answer_to(portal_url(), token) == 401
         housekeeping.deactivates(decides, joins, newcomer)
         assert run.now()["state"] == "queued"
-        admin.text("cancel", run.id)
+        admin.text("cancel", run.id, "--reason", "its owner left")
         run.reaches("cancelled")
     housekeeping.does_not_deactivate_oneself(decides)
     housekeeping.is_in_the_log(decides, newcomer)
