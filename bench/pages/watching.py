@@ -21,8 +21,6 @@ WATCHERS = 200
 LOOKS = 60
 ROUND_S = 5.0
 WINDOW_S = 60.0
-POLL_S = 5.0
-"""As often as an open queue page asks for its rows (src/queue/refresh.ts)."""
 FIRST_ROW = b'<tr id="row-'
 _LIVE = re.compile(r'data-live="([^"]+)"')
 _LIMIT_S = 0.5
@@ -55,8 +53,8 @@ async def _measure(jobs: int) -> Part:
         ]
     text = (
         f"{jobs:,} waiting jobs from outside beside {round(RUNS * 0.05):,} of the portal, of all of which one in a hundred"
-        f" changes with every reading of Slurm. Everybody who watches holds the page's event stream open, takes what comes,"
-        f" and asks for the rows every {POLL_S:.0f} s where the page does. The daemon goes round every {ROUND_S:.0f} s on the"
+        f" changes with every reading of Slurm. Everybody who watches holds the page's event stream open and takes what comes."
+        f" The daemon goes round every {ROUND_S:.0f} s on the"
         f" simulated Slurm, which counts; with all of this on one machine."
     )
     return Part("watchers", f"The queue with {jobs:,} jobs and {WATCHERS} watchers", tuple(figures), text=text)
@@ -109,15 +107,11 @@ async def _watched(address: str, count: int) -> AsyncIterator[None]:
     """That many open queue pages of kim's, park's and the admins'."""
     names = ("kim", "park", "admin", "boss")
     browsers = [await signed_in(address, name, connections=2 * count) for name in names]
-    page = (await browsers[0].get("/queue")).text
-    polls = "data-refresh=" in page
     tasks = []
     for number in range(count):
         browser = browsers[number % len(names)]
         topics = [html.unescape(one) for one in _LIVE.findall((await browser.get("/queue")).text)]
         tasks.append(asyncio.create_task(_stream(browser, ",".join(topics))))
-        if polls:
-            tasks.append(asyncio.create_task(_poll(browser, POLL_S * number / count)))
     await asyncio.sleep(2)
     try:
         yield
@@ -134,11 +128,3 @@ async def _stream(browser: httpx2.AsyncClient, topics: str) -> None:
         answer.raise_for_status()
         async for _ in answer.aiter_bytes():
             pass
-
-
-async def _poll(browser: httpx2.AsyncClient, after_s: float) -> None:
-    await asyncio.sleep(after_s)
-    while True:
-        began = perf_counter()
-        await browser.get("/queue")
-        await asyncio.sleep(max(POLL_S - (perf_counter() - began), 0))

@@ -26,6 +26,7 @@ from portal.services.errors import ServiceError
 from portal.services.glance import Glances
 from portal.services.logfollow import LogHub
 from portal.services.notices import NoticeMarks
+from portal.services.queuemarks import QueueMarks
 from portal.services.runwatch import RunWatch
 from portal.services.workloadmarks import WorkloadMarks
 from portal.settings import Settings
@@ -37,10 +38,11 @@ from portal.web.gone import unless_gone
 from portal.web.hardening import harden
 from portal.web.limits import UserLimits
 from portal.web.live import Live, LiveKind
-from portal.web.pages import PAGES, errors
+from portal.web.pages import PAGES, errors, queue
 from portal.web.pages.clusterkind import ClusterKind
 from portal.web.pages.errors import by_door
 from portal.web.pages.notices import NoticesKind
+from portal.web.pages.queuekind import QueueKind
 from portal.web.pages.workload import WorkloadKind
 from portal.web.posted import check_page_input
 from portal.web.refused import write_down
@@ -110,6 +112,7 @@ def equip(
         "workload": WorkloadKind(WorkloadMarks(maker, runs), settings, runs),
         "notices": NoticesKind(NoticeMarks(maker)),
         "cluster": ClusterKind(ClusterMarks(maker), settings),
+        queue.KIND: QueueKind(QueueMarks(maker), settings),
     }
     app.state = State(
         {

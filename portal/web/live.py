@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -125,6 +126,16 @@ class Live:
         self.renders += 1
         async with self._maker() as session:
             return await self._kinds[topic.kind].parts(session, reader.actor, topic, reader.frame())
+
+
+def query_topic(kind: str, view: str, shown: Mapping[str, str]) -> str:
+    """The topic of a page that is told by its query parameters: safe inside an address and an event id."""
+    return Topic(kind, quote(urlencode(shown), safe=""), view).text()
+
+
+def query_of(key: str) -> dict[str, str]:
+    """The query parameters of such a topic's key."""
+    return dict(parse_qsl(unquote(key)))
 
 
 Recheck = Callable[[], Awaitable[Actor]]

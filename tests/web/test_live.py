@@ -20,9 +20,11 @@ from portal.services.live import LiveHub
 from portal.settings import Limits
 from portal.web.formats import formats
 from portal.web.limits import UserLimits
-from portal.web.live import Live, Reader, Topic
+from portal.web.live import Live, Reader, Topic, query_topic
 from portal.web.pages.live import _seen, _told
 from tests.web.conftest import Site
+
+QUEUE = Topic(*query_topic("queue", "parts", {"page": "1"}).split(":"))
 
 
 def reader(actor: Actor, language: Any = "ko") -> Reader:
@@ -59,11 +61,19 @@ async def a_change(site: Site, workload_id: str, text: str) -> None:
         state.event(session, await session.get_one(Workload, workload_id), "portal", "logs_saved", text=text)
 
 
-async def cost_of_a_change(site: Site, workload_id: str, watchers: int) -> tuple[int, int]:
+async def waiting_run(site: Site, spec: dict[str, Any]) -> str:
+    """A workload of kim's that no node takes."""
+    site.world.cluster.drained.update(gpu1="x", gpu2="x", gpu3="x")
+    workload_id = await site.world.submit(spec)
+    for _ in range(3):
+        await site.world.round()
+    return workload_id
+
+
+async def cost_of_a_change(site: Site, workload_id: str, watchers: int, topic: Topic) -> tuple[int, int]:
     """(queries, renders) of one change that reaches so many open pages; the reader's one look is made by hand, not by a clock."""
     live: Live = site.app.state.live
     hub = live.hub
-    topic = Topic("workload", workload_id, "events")
     streams = [stream_of(live, site.world.actors["kim"], topic) for _ in range(watchers)]
     await asyncio.gather(*(anext(stream) for stream in streams))
     assert hub._reading is not None
@@ -76,18 +86,45 @@ async def cost_of_a_change(site: Site, workload_id: str, watchers: int) -> tuple
         await hub.read_once()
         news = await asyncio.gather(*waiting)
         made = live.renders - renders
-    assert all(f"news for {watchers}" in json.loads(message.data)["html"] for message in news)
+    says = f"news for {watchers}" if topic.kind == "workload" else f"row-{workload_id}"
+    assert all(says in json.loads(message.data)["html"] for message in news)
     for stream in streams:
         await stream.aclose()  # type: ignore[attr-defined]
     return len(said), made
 
 
 async def test_two_hundred_watchers_cost_what_ten_do(site: Site, small: dict[str, Any]) -> None:
-    workload_id = await site.world.submit(small)
-    ten = await cost_of_a_change(site, workload_id, 10)
-    many = await cost_of_a_change(site, workload_id, 200)
-    assert ten == many
-    assert ten[1] == 1, "one render for everybody"
+    workload_id = await waiting_run(site, small)
+    for topic in (Topic("workload", workload_id, "events"), QUEUE):
+        ten = await cost_of_a_change(site, workload_id, 10, topic)
+        many = await cost_of_a_change(site, workload_id, 200, topic)
+        assert ten == many, topic
+        assert ten[1] == 1, f"one render for everybody: {topic}"
+
+
+async def test_the_queues_rows_come_by_the_stream_and_are_the_same_for_all_administrators(
+    site: Site, small: dict[str, Any]
+) -> None:
+    workload_id = await waiting_run(site, small)
+    async with transaction(site.world.maker) as session:
+        (await session.get_one(App, small["app_id"])).visibility = "private"
+    live: Live = site.app.state.live
+    seen: dict[str, str] = {}
+    for name in ("admin", "boss", "kim", "park"):
+        actor = site.world.actors[name]
+        seen[name] = await live.parts(reader(actor), QUEUE, "mark", await live.viewpoint(actor, QUEUE))
+        assert "form_token" not in seen[name], "nothing of one person"
+    assert live.renders == 3, "the second administrator gets what was made for the first"
+    assert 'form="act"' in seen["boss"]
+    assert (f"row-{workload_id}" in seen["kim"], 'form="act"' in seen["kim"]) == (True, False)
+    assert workload_id not in seen["park"]
+    before = (await live.hub._readers["queue"]([QUEUE.key]))[QUEUE.key]
+    await a_change(site, workload_id, "moved")
+    assert (await live.hub._readers["queue"]([QUEUE.key]))[QUEUE.key] != before
+    mine = Topic("queue", query_topic("queue", "parts", {"scope": "mine"}).split(":")[1], "parts")
+    assert await live.viewpoint(site.world.actors["admin"], mine) != await live.viewpoint(
+        site.world.actors["boss"], mine
+    )
 
 
 async def test_a_stream_goes_on_where_it_was(site: Site, small: dict[str, Any]) -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from portal.db.models import Workload
 from portal.domain.permissions import ADMIN
 from portal.domain.priority import Level
 from portal.services import queue, queueview, workloads
+from portal.services.audit import Actor
 from portal.services.paging import Page
 from portal.services.queueview import QueueView, Wanted
 from portal.services.workloads import WorkloadFilter
+from portal.settings import Settings
 from portal.web.catalogue import N_, translations
 from portal.web.context import Asker, FormData, PageFrame, Session, SiteSettings
+from portal.web.frame import Frame
 from portal.web.labels import LABELS
+from portal.web.live import query_topic
 from portal.web.pageguards import VISIT, VISIT_ADMIN
 from portal.web.pages.answers import own_path, to
 from portal.web.rendering import PageContext, shown
@@ -30,6 +36,16 @@ LEVELS = tuple(level.value for level in Level)
 STATUSES = ("running", "completed", "failed", "cancelled")
 """Besides what waits (QU-04); those have no place."""
 _STATES = {"running": "running,saving"}
+_FILTERS: Final = {
+    "scope": ("mine",),
+    "status": STATUSES,
+    "gpu": None,
+    "priority": LEVELS,
+    "external": ("0",),
+    "q": None,
+}
+PATH, KIND, VIEW = "/queue", "queue", "parts"
+"""The page, and the name of its live topics: `queue:<its query>:parts`."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,12 @@ class QueuePage(PageContext):
     back: str
 
     @property
+    def topic(self) -> str:
+        """What the page watches."""
+        query = self.table.query
+        return query_topic(KIND, VIEW, {**query.filters, "page": str(query.number)})
+
+    @property
     def may_change(self) -> bool:
         """Changes reach Slurm only while it answers."""
         return self.is_admin and self.view.unreachable_since is None
@@ -75,15 +97,20 @@ async def queue_page(
     request: Asked, session: Session, actor: Asker, settings: SiteSettings, frame: PageFrame
 ) -> Response[str]:
     """P8. With `ask` and `level` it asks whether a workload shall change its level."""
-    filters = {
-        "scope": ("mine",),
-        "status": STATUSES,
-        "gpu": None,
-        "priority": LEVELS,
-        "external": ("0",),
-        "q": None,
-    }
-    query = TableQuery.of(request, filters=filters, sorts=(), default_sort="", size=ROWS)
+    query = query_of_page(request.query_params)
+    ask = await _asked(session, actor, request) if actor.role == ADMIN else None
+    return shown(frame, await page_of(session, actor, settings, frame, query, ask))
+
+
+def query_of_page(given: Mapping[str, Any]) -> TableQuery:
+    """What these parameters of the address ask for."""
+    return TableQuery.read(PATH, given, filters=_FILTERS, size=ROWS)
+
+
+async def page_of(
+    session: AsyncSession, actor: Actor, settings: Settings, frame: Frame, query: TableQuery, ask: Ask | None = None
+) -> QueuePage:
+    """The page of this query as this person sees it."""
     mine, status = query.filter("scope") == "mine", query.filter("status")
     wanted = Wanted(
         mine, query.filter("gpu"), query.filter("priority"), query.filter("q"), outside=not query.filter("external")
@@ -97,9 +124,7 @@ async def queue_page(
         others = await workloads.page(session, actor, listed, query.number, query.size)
     found = others or seen.rows
     table = Table(query, (), found.total, len(found.items), _chips(query, translations(frame.language).gettext))
-    ask = await _asked(session, actor, request) if actor.role == ADMIN else None
-    page = QueuePage(table, seen, others, actor.role == ADMIN, ask, query.href(page=query.number))
-    return shown(frame, page)
+    return QueuePage(table, seen, others, actor.role == ADMIN, ask, query.href(page=query.number))
 
 
 def _chips(query: TableQuery, words: Any) -> tuple[Chip, ...]:

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changes, dropOn } from "../src/queue/place";
+import { dropOn } from "../src/queue/place";
 
 describe("dropping a row", () => {
   const moved = { id: "W-A", level: "normal" };
@@ -13,22 +13,5 @@ describe("dropping a row", () => {
   it("asks for the level of another one, and changes nothing on itself", () => {
     expect(dropOn(moved, { id: "W-C", level: "high" }, false)?.level).toBe("high");
     expect(dropOn(moved, moved, true)).toBeNull();
-  });
-});
-
-describe("counting what is new", () => {
-  it("counts rows that came, went or say something else", () => {
-    const old = new Map([
-      ["a", "1"],
-      ["b", "1"],
-      ["c", "1"],
-    ]);
-    const now = new Map([
-      ["a", "1"],
-      ["b", "2"],
-      ["d", "1"],
-    ]);
-    expect(changes(old, now)).toBe(3);
-    expect(changes(old, old)).toBe(0);
   });
 });

@@ -1,7 +1,5 @@
-/** The queue page: moving rows by keys and by dragging, asking across levels, and live refresh that moves nothing under the hand. */
+/** The queue page: moving rows by keys and by dragging, and asking across levels; its rows are live as all others (src/live). */
 
 import { startMoving } from "../queue/moving";
-import { startRefreshing } from "../queue/refresh";
 
 startMoving();
-startRefreshing();

@@ -6,15 +6,17 @@ import { say } from "../frame/frame";
 const SAY_EVERY_MS = 5000;
 let saidAt = 0;
 
-/** A part is not touched while something of it is open, or the pointer rests on a table of it. */
+/** A part is not touched while something of it is open or in the hand, or the pointer rests on a table of it. */
 export function isHeld(part: Element): boolean {
+  if (part.hasAttribute("data-live-held")) return true;
   return part.querySelector("details[data-menu][open]") !== null || part.querySelector("table:hover") !== null;
 }
 
 function morph(now: Element, next: Element): void {
   Idiomorph.morph(now, next, {
     morphStyle: "outerHTML",
-    ignoreActiveValue: true,
+    // What is being typed stays. A focused row is no field: this option would leave out all that is in it.
+    ignoreActiveValue: document.activeElement?.matches("input, textarea, select") ?? false,
     callbacks: {
       // What a person opened stays open.
       beforeAttributeUpdated: (name: string, node: Element, kind: string) =>

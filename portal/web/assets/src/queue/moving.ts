@@ -96,16 +96,17 @@ function onClick(event: MouseEvent): void {
   void ask(link.href);
 }
 
-/** Whether a row is in the hand. */
-export function isDragging(): boolean {
-  return dragged !== null;
+/** Nothing moves under a row in the hand (src/live/swap.ts). */
+function hold(row: HTMLElement | null): void {
+  dragged = row;
+  document.querySelector("#queue-rows")?.toggleAttribute("data-live-held", row !== null);
 }
 
 export function startMoving(): void {
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", onClick);
   document.addEventListener("dragstart", (event) => {
-    dragged = rowOf(event);
+    hold(rowOf(event));
     dragged?.classList.add("dragged");
     event.dataTransfer?.setData("text/plain", dragged?.dataset.id ?? "");
   });
@@ -113,7 +114,7 @@ export function startMoving(): void {
   document.addEventListener("drop", onDrop);
   document.addEventListener("dragend", () => {
     dragged?.classList.remove("dragged");
-    dragged = null;
+    hold(null);
     mark(null);
   });
   if (location.hash.startsWith("#row-")) document.getElementById(location.hash.slice(1))?.focus();

@@ -21,11 +21,3 @@ export function dropOn(moved: Target, on: Target, upper: boolean): Drop | null {
     level: moved.level === on.level ? "" : on.level,
   };
 }
-
-/** How many rows of the new page are new or say something else; gone ones count too. */
-export function changes(old: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): number {
-  let count = 0;
-  for (const [id, version] of now) if (old.get(id) !== version) count += 1;
-  for (const id of old.keys()) if (!now.has(id)) count += 1;
-  return count;
-}
