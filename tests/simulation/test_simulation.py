@@ -35,7 +35,7 @@ def test_a_seed_repeats_itself(folder: Path) -> None:
     for name in ("first", "second"):
         mine = folder / name
         mine.mkdir()
-        schedule = Schedule(7, mine, folder / "template.db")
+        schedule = Schedule(12, mine, folder / "template.db")
         schedule.run()
         traces.append(schedule.trace)
     assert traces[0] == traces[1]
