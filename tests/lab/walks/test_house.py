@@ -34,6 +34,7 @@ def newcomer() -> Iterator[str]:
     for host in HOSTS:
         on(host, "useradd", "--groups", "one-users", "--uid", str(30000 + secrets.randbelow(20000)), name)
     yield name
+    on("ctl", "scancel", f"--user={name}")  # after a failure: what runs as nobody leaves no logs
     on("ctl", "sacctmgr", "--immediate", "delete", "user", f"name={name}", check=False)
     for host in HOSTS:
         on(host, "userdel", name)

@@ -15,8 +15,8 @@ export function isHeld(part: Element): boolean {
 function morph(now: Element, next: Element): void {
   Idiomorph.morph(now, next, {
     morphStyle: "outerHTML",
-    // What is being typed stays. A focused row is no field: this option would leave out all that is in it.
-    ignoreActiveValue: document.activeElement?.matches("input, textarea, select") ?? false,
+    // What is being typed stays. A focused row is no field, and the option would leave out all that is in it.
+    ignoreActiveValue: !(document.activeElement instanceof HTMLTableRowElement),
     callbacks: {
       // What a person opened stays open.
       beforeAttributeUpdated: (name: string, node: Element, kind: string) =>
