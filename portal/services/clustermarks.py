@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from portal.db.engine import Sessions
-from portal.db.models import ClusterSample, ClusterState, DaemonReport
+from portal.db.models import App, ClusterSample, ClusterState, DaemonReport, Workload
+from portal.domain.lifecycle import State
 from portal.services import reports
 from portal.services.cluster import ROW_ID
 
@@ -28,4 +29,15 @@ class ClusterMarks:
         )
         async with self._maker() as session:
             row = (await session.execute(query)).one()
-        return sha256(repr(tuple(row)).encode()).hexdigest()[:16], f"s{row[3]}"
+            seen_by = [tuple(one) for one in await session.execute(audience(State.RUNNING, State.SAVING))]
+        return sha256(repr((tuple(row), seen_by)).encode()).hexdigest()[:16], f"s{row[3]}"
+
+
+def audience(*states: State) -> Select[str, str, str | None]:
+    """Of every workload in these states who may see it: what was drawn before an App became private is drawn anew."""
+    return (
+        select(Workload.id, App.visibility, App.editor_ids)
+        .join(App, App.id == Workload.app_id)
+        .where(Workload.state.in_([state.value for state in states]))
+        .order_by(Workload.id)
+    )

@@ -9,13 +9,13 @@ from sqlalchemy import func, select
 from portal.db.engine import Sessions
 from portal.db.models import Attempt, Event, SlurmJob, Workload
 from portal.domain.lifecycle import State
-from portal.services.clustermarks import ClusterMarks
+from portal.services.clustermarks import ClusterMarks, audience
 
 
 class QueueMarks:
-    """Of the newest reading of Slurm, of what happened to any workload, and of what Slurm says of those that wait.
+    """Of the newest reading of Slurm, of what happened to any workload, and of those that wait: what Slurm says, who sees them.
 
-    The last is written after the first: rows drawn between the two would be the old ones.
+    What Slurm says is written after the newest reading: rows drawn between the two would be the old ones.
     """
 
     def __init__(self, maker: Sessions) -> None:
@@ -44,5 +44,6 @@ class QueueMarks:
         )
         async with self._maker() as session:
             newest = await session.scalar(select(func.max(Event.id)))
-            said = [tuple(row) for row in await session.execute(waiting)]
+            said: list[tuple[object, ...]] = [tuple(row) for row in await session.execute(waiting)]
+            said += [tuple(row) for row in await session.execute(audience(State.QUEUED))]
         return f"{everything}-{newest or 0}-{sha256(repr(said).encode()).hexdigest()[:16]}"

@@ -121,6 +121,13 @@ async def test_the_queues_rows_come_by_the_stream_and_are_the_same_for_all_admin
     before = (await live.hub._readers["queue"]([QUEUE.key]))[QUEUE.key]
     await a_change(site, workload_id, "moved")
     assert (await live.hub._readers["queue"]([QUEUE.key]))[QUEUE.key] != before
+    async with transaction(site.world.maker) as session:
+        (await session.get_one(App, small["app_id"])).visibility = "lab"
+    shared = (await live.hub._readers["queue"]([QUEUE.key]))[QUEUE.key]
+    async with transaction(site.world.maker) as session:
+        (await session.get_one(App, small["app_id"])).visibility = "private"
+    private = (await live.hub._readers["queue"]([QUEUE.key]))[QUEUE.key]
+    assert shared != private, "nobody is sent what was drawn before it became private"
     mine = Topic("queue", query_topic("queue", "parts", {"scope": "mine"}).split(":")[1], "parts")
     assert await live.viewpoint(site.world.actors["admin"], mine) != await live.viewpoint(
         site.world.actors["boss"], mine
