@@ -75,7 +75,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "alias_given": ("{alias} 별칭은 이제 {app} v{version}입니다.", "{alias} is now {app} v{version}."),
     "alias_taken": ("{app} v{version}에서 {alias} 별칭을 뗐습니다.", "{app} v{version} has lost the alias {alias}."),
     "model_purge": ("{app} v{version}의 파일을 삭제합니다.", "The files of {app} v{version} are being deleted."),
-    "model_save-again": ("{app} v{version}을(를) 다시 저장합니다.", "{app} v{version} is being saved again."),
+    "model_save_again": ("{app} v{version}을(를) 다시 저장합니다.", "{app} v{version} is being saved again."),
     "note_saved": ("메모를 저장했습니다.", "Note saved."),
     "size": ("크기", "Size"),
     "file": ("파일", "File"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +16,7 @@ from portal.services.accounts import user_of
 from portal.services.aliases import newest
 from portal.services.audit import Action, Actor, record
 from portal.services.errors import Conflict, invalid_field
+from portal.services.modelfates import PURGE
 
 USUAL = ("champion", "candidate")
 MAX_REASON_CHARS = 500
@@ -92,6 +93,7 @@ async def _write(
         reason=reason,
         moved_by=await user_of(session, actor),
     )
+    await _keeps_its_files(session, model.app_id, version)
     try:
         async with session.begin_nested():
             session.add(made)
@@ -102,6 +104,15 @@ async def _write(
     after = {"alias": alias, "version": version, "reason": reason}
     record(session, actor, Action.MODEL_ALIAS, "model", models.label(model), before=before, after=after)
     return made
+
+
+async def _keeps_its_files(session: AsyncSession, app_id: str, version: int | None) -> None:
+    """Where the alias goes; by an undo, that is another version than the one that is looked at. Raises Conflict."""
+    gone = or_(Model.state == models.PURGED, Model.asked == PURGE)
+    query = select(Model.id).where(Model.app_id == app_id, Model.version == version, gone)
+    if version is not None and await session.scalar(query) is not None:
+        english, korean = f"The files of v{version} were deleted.", f"v{version}의 파일은 삭제되었습니다."
+        raise Conflict("model_purged", english, korean)
 
 
 def _check_alias(alias: str) -> None:

@@ -68,12 +68,11 @@ def needed_qos(settings: Settings) -> tuple[str, ...]:
 def cure(user: User, settings: Settings) -> str:
     """The line that an admin of Slurm runs where the association, or a QOS of it, is missing; "" otherwise."""
     qos = f"qos+={','.join(needed_qos(settings))}"
-    match shown_state(user):
-        case "no_association":
-            return f"sacctmgr -i add user name={user.unix_user} account={user.slurm_account} {qos}"
-        case "no_qos":
-            return f"sacctmgr -i modify user name={user.unix_user} where account={user.slurm_account} set {qos}"
-    return ""
+    lines = {
+        NO_ASSOCIATION: f"sacctmgr -i add user name={user.unix_user} account={user.slurm_account} {qos}",
+        NO_QOS: f"sacctmgr -i modify user name={user.unix_user} where account={user.slurm_account} set {qos}",
+    }
+    return lines.get(shown_state(user), "")
 
 
 def state_is(state: str) -> ColumnElement[bool]:

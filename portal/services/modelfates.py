@@ -63,10 +63,9 @@ async def save_again(session: AsyncSession, actor: Actor, app_id: str, version: 
     return model
 
 
-async def asked(session: AsyncSession) -> Sequence[tuple[int, str]]:
-    """Number and wish of every model that the daemon is to do something with."""
-    rows = await session.execute(select(Model.id, Model.asked).where(Model.asked != "").order_by(Model.id))
-    return [(row[0], row[1]) for row in rows]
+async def asked(session: AsyncSession) -> Sequence[int]:
+    """The models that the daemon is to do something with."""
+    return (await session.scalars(select(Model.id).where(Model.asked != "").order_by(Model.id))).all()
 
 
 def purged(session: AsyncSession, model: Model, removed: int) -> None:

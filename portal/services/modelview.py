@@ -57,6 +57,7 @@ class ModelDetail:
     metrics: tuple[MetricLine, ...]
     refused: tuple[str, ...]
     may_edit: bool
+    may_purge: bool
     may_alias: bool
     may_read_logs: bool
 
@@ -124,6 +125,7 @@ async def detail(session: AsyncSession, actor: Actor, app_id: str, version: int)
         metrics=tuple(_metrics(lineage)),
         refused=tuple((model.manifest or {}).get("refused", ())),
         may_edit=allowed(actor, Permission.MODEL_EDIT, facts),
+        may_purge=models.is_whole(model) and allowed(actor, Permission.MODEL_EDIT, facts),
         may_alias=allowed(actor, Permission.MODEL_ALIAS, facts),
         may_read_logs=allowed(actor, Permission.WORKLOAD_LOGS, workload_facts(model.workload)),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from portal.services.modelfates import SAVE
 from tests.daemon.test_road import RISING
 from tests.web.conftest import Site
 from tests.web.test_models_pages import APP, V1, V2, as_park, change, kim, trained, two
-from tests.web.test_signin import sign_in
+from tests.web.test_signin import sign_in, token_in
 
 __all__ = ["kim", "two"]
 NAME = "RL-DesignOpt-v1-final"
@@ -93,7 +95,17 @@ async def test_only_its_owner_and_admins_delete_and_no_alias_may_point_there(two
     await site.post("kim", f"/models/{APP}/1/aliases", {"alias": "champion"})
     refused = await site.post("kim", f"/models/{APP}/1/purge", {"name": NAME}, 409)
     assert (refused["code"], "champion" in refused["detail"]) == ("alias_points_here", True)
-    await site.post("admin", f"/models/{APP}/2/purge", {"name": NAME}, 202)
+    async with site.client() as browser:
+        await sign_in(browser)
+        taken = await change(browser, f"{V1}/alias", alias="champion", take="1", reason="to be deleted")
+        page = await browser.get(taken.headers["location"])
+        undo = re.search(r'action="([^"]*alias-undo[^"]*)"', page.text)
+        assert undo is not None
+        await site.post("admin", f"/models/{APP}/1/purge", {"name": NAME}, 202)
+        back = await browser.post(html.unescape(undo[1]), data={"form_token": token_in(page)})
+        assert back.status_code == 409, "an undo leads to no deleted files either"
+    await site.post("kim", f"/models/{APP}/1/aliases", {"alias": "candidate"}, 409)
+    await site.post("kim", f"/models/{APP}/2/aliases", {"alias": "candidate"})
 
 
 async def test_the_store_away_means_that_it_is_deleted_later(two: Two) -> None:

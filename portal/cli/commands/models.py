@@ -204,7 +204,7 @@ def _ask(
     if output is Format.JSON:
         print_json(model)
     else:
-        print_line(cli.words(f"model_{what}", app=app, version=version))
+        print_line(cli.words(f"model_{what.replace('-', '_')}", app=app, version=version))
 
 
 def _entries(model: dict[str, Any], file: str | None, words: Words) -> list[dict[str, Any]]:
