@@ -25,6 +25,10 @@ CAUSES = {
         "their medians are 85 to 90 ms; of thirty turns one or two are slower. Before a web process froze its beginnings"
         " (portal/heap.py), full garbage collections of 0.3 s and more made p95 of up to 1.2 s on any page."
     ),
+    "watchers": (
+        "after a change among the outside jobs a web process reads all of them anew, once for everybody: 6.6 MB of JSON,"
+        " 0.1 to 0.3 s alone (2026-11-30), and who asks in that moment waits. It is so with one watcher too (p95 0.47 s)."
+    ),
 }
 """What is known of why a target is missed."""
 
